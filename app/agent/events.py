@@ -1,0 +1,96 @@
+"""What comes out of a turn, in the order in which it happens.
+
+Shape of a stream: any number of :class:`TextDelta`, :class:`ToolStarted`, :class:`ToolFinished` and
+:class:`ActionRequested`, then exactly one :class:`Done`. A turn that fails raises an
+:class:`~app.core.errors.GatewayError` instead of ending with ``Done``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """A piece of text for the caller, as the model produced it (Markdown and all)."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolStarted:
+    """The model called a tool.
+
+    Attributes:
+        call_id: Pairs this event with its :class:`ToolFinished`.
+        arguments: As the model gave them, before validation.
+    """
+
+    call_id: str
+    name: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFinished:
+    """A tool answered, or failed; either way the model was told ``result``.
+
+    Attributes:
+        ok: False when the model was told of an error.
+        error: The code of that error, None when ``ok``.
+        elapsed_ms: Wall time of the call.
+    """
+
+    call_id: str
+    name: str
+    ok: bool
+    result: str
+    error: str | None
+    elapsed_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class ActionRequested:
+    """The model asked the dialplan to do something. It happens only when the turn ends with :class:`Done`.
+
+    Attributes:
+        action: ``hangup``, ``transfer``, or an action that the operator named.
+        data: Its parameter: the target of a transfer; may be empty.
+    """
+
+    action: str
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of all model calls of the turn, as the provider counted them; 0 where it did not say."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The turn is finished and, if it has a conversation, committed to memory.
+
+    Attributes:
+        text: The whole answer. Never empty: an empty answer is an :class:`~app.agent.errors.EmptyAnswer`.
+        model: ``provider:model`` that answered; after a fallback, the second one.
+        turn: The number of this turn in its conversation, from 1.
+        output: The fields of the prompt's output schema, where it has one; validated.
+        first_text_ms: From the start of the turn until the first text; None when it came only with the output.
+    """
+
+    text: str
+    model: str
+    turn: int
+    usage: Usage
+    steps: int
+    output: Mapping[str, Any] | None = None
+    first_text_ms: float | None = None
+
+
+AgentEvent = TextDelta | ToolStarted | ToolFinished | ActionRequested | Done

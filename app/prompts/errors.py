@@ -1,0 +1,50 @@
+"""What can go wrong with prompts::
+
+PromptError
+├── PromptNotFound          no prompt of that name, or no default
+├── PromptNameTaken         another prompt has the name
+├── PromptInvalid           a field is malformed; says which
+└── PromptTemplateError     the template is malformed or asks for what the sandbox forbids
+"""
+
+from __future__ import annotations
+
+from app.core.errors import GatewayError
+
+
+class PromptError(GatewayError):
+    """Something is wrong with a prompt."""
+
+    code = "prompt_error"
+
+
+class PromptNotFound(PromptError):
+    """There is no prompt of that name, or none is marked as default."""
+
+    code = "prompt_not_found"
+
+
+class PromptNameTaken(PromptError):
+    """Another prompt has this name."""
+
+    code = "prompt_name_taken"
+
+
+class PromptInvalid(PromptError):
+    """A field of the prompt is malformed.
+
+    Attributes:
+        field: The field's name, so that a form can say it beside the field.
+    """
+
+    code = "prompt_invalid"
+
+    def __init__(self, message: str, *, field: str = "content") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class PromptTemplateError(PromptInvalid):
+    """The content is no valid template, or asks for something that the sandbox forbids."""
+
+    code = "prompt_template_invalid"

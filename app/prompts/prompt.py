@@ -1,0 +1,59 @@
+"""A prompt as a turn sees it: one published version, frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing that the model may ask the dialplan to do.
+
+    Attributes:
+        name: ``hangup``, ``transfer``, or a word of the operator's own; it becomes ``AI_ACTION``.
+        description: When the model should ask for it.
+        targets: The values that ``AI_ACTION_DATA`` may take. Empty: the action takes none.
+    """
+
+    name: str
+    description: str = ""
+    targets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One version of a prompt. Immutable: a changed prompt is a new object with a new ``version``.
+
+    Attributes:
+        id: Identity of the prompt, stable over renames.
+        version: Number of the version, from 1; it becomes ``AI_PROMPT_VERSION``.
+        content: Jinja template over the call variables.
+        metadata: The operator's own JSON, handed out as it is.
+        model: ``provider`` or ``provider:model``; None: the installation's default.
+        tools: Names of the tools it may use; None: all that are enabled.
+        output_schema: JSON Schema (an object) of the fields that become ``AI_OUT_*``; None: plain answers.
+        fallback: What the caller hears when the turn fails; None: the installation's sentence.
+        timeout: Deadline in seconds; None: the installation's.
+    """
+
+    id: int
+    name: str
+    version: int
+    content: str
+    is_default: bool = False
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    model: str | None = None
+    temperature: float | None = None
+    tools: tuple[str, ...] | None = None
+    actions: tuple[Action, ...] = ()
+    output_schema: Mapping[str, Any] | None = None
+    fallback: str | None = None
+    timeout: float | None = None
+    greeting: str | None = None
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """Identity of this version, for caches."""
+        return (self.id, self.version)
