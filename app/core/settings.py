@@ -137,9 +137,7 @@ class Settings(BaseSettings):
     @classmethod
     def _app_name(cls, value: str) -> str:
         if not value or any(c in value for c in ", ()\"'&?/"):
-            raise ValueError(
-                "must be one word without commas, quotes or spaces: it is an argument of Stasis()"
-            )
+            raise ValueError("must be one word without commas, quotes or spaces: it is an argument of Stasis()")
         return value
 
     @field_validator("secret_key", "web_ui_password")

@@ -18,8 +18,9 @@ class RequestSpec:
     """The HTTP request that a tool makes.
 
     ``{{ name }}`` stands for an argument of the model, ``{{ call.name }}`` for a call variable; in ``url``, in the
-    values of ``headers`` and ``query``, and in the strings of ``json_body``. A string that is one placeholder and nothing else
-    takes the value with its type. Substitution is a single pass: what a value holds is never looked at again.
+    values of ``headers`` and ``query``, and in the strings of ``json_body``. A string that is one placeholder and
+    nothing else takes the value with its type. Substitution is a single pass: what a value holds is never looked
+    at again.
 
     Attributes:
         url: http or https; placeholders in path and query only, each percent-encoded for its place.
