@@ -27,6 +27,7 @@ class Outcome:
     Attributes:
         text: The answer, or the fallback sentence; raw: cleaning is the variables' matter.
         error: An error's code; empty on ``OK``.
+        detail: What went wrong, as a sentence for the log; no variable.
         output: Fields for ``AI_OUT_*``.
         latency_ms: From StasisStart until the answer was ready.
     """
@@ -37,6 +38,7 @@ class Outcome:
     action_data: str = ""
     output: Mapping[str, Any] = field(default_factory=dict)
     error: str = ""
+    detail: str = ""
     model: str = ""
     prompt_version: str = ""
     turn: int = 0

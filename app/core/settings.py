@@ -79,6 +79,7 @@ class Settings(BaseSettings):
     # -- turns
     ai_turn_timeout: float = Field(default=10.0, gt=0, le=300)
     ai_max_calls: int = Field(default=200, ge=1)
+    ai_drain_timeout: float = Field(default=5.0, ge=0)
     ai_max_steps: int = Field(default=6, ge=1, le=50)
     ai_max_output_tokens: int = Field(default=500, ge=16)
     ai_fallback_sentence: str = "I am sorry, I cannot answer right now. Please try again in a moment."

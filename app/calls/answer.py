@@ -1,0 +1,170 @@
+"""From a call to its outcome: prompt, words, agent, deadline, fallback. The ARI channel is only read here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import aclosing
+from typing import Any, Protocol
+
+from app.agent.agent import Agent
+from app.agent.errors import TurnTimeout
+from app.agent.events import ActionRequested, Done, ToolFinished, ToolStarted
+from app.agent.turn import TurnRequest
+from app.ari.errors import AriError
+from app.calls.call import Call
+from app.calls.errors import NoInput
+from app.calls.outcome import Outcome, Status
+from app.core.errors import GatewayError
+from app.core.metrics import TURN_ERRORS, UNEXPECTED
+from app.core.settings import Settings
+from app.prompts.errors import PromptNotFound
+from app.prompts.prompt import Prompt
+
+
+class Prompts(Protocol):
+    """Where prompts are looked up: :class:`app.prompts.catalog.PromptCatalog`."""
+
+    def get(self, name: str | None) -> Prompt:
+        """The prompt of that name, or the default one. Raises PromptNotFound."""
+        ...
+
+
+class Answers:
+    """Makes an :class:`Outcome` for every call, whatever fails, by the call's deadline."""
+
+    def __init__(self, settings: Settings, agent: Agent, prompts: Prompts) -> None:
+        self._settings = settings
+        self._agent = agent
+        self._prompts = prompts
+
+    async def answer(self, call: Call, pbx: str) -> Outcome:
+        """Answer ``call``.
+
+        Args:
+            pbx: Names the Asterisk; two of them may give out the same UNIQUEID.
+
+        Raises:
+            asyncio.CancelledError: nothing else; every failure is an outcome with the fallback sentence. A cancelled
+                turn leaves nothing in the conversation's memory.
+        """
+        prompt: Prompt | None = None
+        try:
+            prompt = self._prompts.get(call.arguments.prompt)
+            return await self._within_deadline(call, prompt, pbx)
+        except GatewayError as error:
+            return self._failed(call, prompt, error)
+        except Exception as error:
+            # The caller must hear something also where we have a bug.
+            UNEXPECTED.labels("turn").inc()
+            call.log.error("turn.unexpected_error", exc_info=error)
+            return self._failed(call, prompt, GatewayError(f"unexpected {type(error).__name__}"))
+
+    async def _within_deadline(self, call: Call, prompt: Prompt, pbx: str) -> Outcome:
+        timeout = call.arguments.timeout or prompt.timeout or self._settings.ai_turn_timeout
+        deadline = call.started + timeout
+        limit = asyncio.timeout_at(deadline)
+        try:
+            async with limit:
+                text = call.arguments.text or await self._spoken(call)
+                call.log.info("turn.started", prompt=prompt.name, caller_text=text, turn=call.turn_id)
+                return await self._converse(
+                    call,
+                    TurnRequest(
+                        conversation=f"{pbx}:{call.conversation}",
+                        text=text,
+                        prompt=prompt,
+                        deadline=deadline,
+                        model=call.arguments.model,
+                        variables=call.variables,
+                        turn_id=call.turn_id,
+                    ),
+                )
+        except TimeoutError:
+            if not limit.expired():
+                raise  # somebody else's timeout that was not translated: a bug, and said as one
+            raise TurnTimeout(f"no answer within {timeout:g} seconds") from None
+
+    async def _spoken(self, call: Call) -> str:
+        """The caller's words from the channel variable, where no argument brought them."""
+        try:
+            text = (await call.channel.get_variable("USER_INPUT") or "").strip()
+        except AriError as error:
+            raise NoInput(f"USER_INPUT could not be read from the channel: {error}") from error
+        if not text:
+            raise NoInput("the dialplan passed no USER_INPUT and the channel variable of that name is empty")
+        return text
+
+    async def _converse(self, call: Call, turn: TurnRequest) -> Outcome:
+        action: ActionRequested | None = None
+        tools: dict[str, Mapping[str, Any]] = {}
+        async with aclosing(self._agent.run(turn)) as events:
+            async for event in events:
+                match event:
+                    case ToolStarted():
+                        tools[event.call_id] = event.arguments
+                    case ToolFinished():
+                        _log_tool(call, event, tools.pop(event.call_id, {}))
+                    case ActionRequested():
+                        action = event
+                    case Done():
+                        return self._answered(call, turn.prompt, event, action)
+                    case _:
+                        pass  # text: a dialplan turn takes the whole answer from Done
+        raise GatewayError("the agent ended a turn without an answer or an error")
+
+    def _answered(self, call: Call, prompt: Prompt, done: Done, action: ActionRequested | None) -> Outcome:
+        return Outcome(
+            status=Status.OK,
+            text=done.text,
+            action=action.action if action else "",
+            action_data=action.data if action else "",
+            output=done.output or {},
+            model=done.model,
+            prompt_version=f"{prompt.name}:{prompt.version}",
+            turn=done.turn,
+            latency_ms=elapsed_ms(call),
+        )
+
+    def _failed(self, call: Call, prompt: Prompt | None, error: GatewayError) -> Outcome:
+        TURN_ERRORS.labels(error.code).inc()
+        return Outcome(
+            status=status_of(error),
+            text=(prompt.fallback if prompt else None) or self._settings.ai_fallback_sentence,
+            error=error.code,
+            detail=str(error),
+            prompt_version=f"{prompt.name}:{prompt.version}" if prompt else "",
+            latency_ms=elapsed_ms(call),
+        )
+
+
+def status_of(error: GatewayError) -> Status:
+    """The word for ``AI_STATUS``."""
+    match error:
+        case NoInput():
+            return Status.NO_INPUT
+        case PromptNotFound():
+            return Status.NO_PROMPT
+        case TurnTimeout():
+            return Status.TIMEOUT
+        case _:
+            return Status.ERROR
+
+
+def elapsed_ms(call: Call) -> int:
+    """Milliseconds since the channel came to us."""
+    return round((asyncio.get_running_loop().time() - call.started) * 1000)
+
+
+def _log_tool(call: Call, event: ToolFinished, arguments: Mapping[str, Any]) -> None:
+    write = call.log.info if event.ok else call.log.warning
+    write(
+        "tool.finished",
+        tool=event.name,
+        ok=event.ok,
+        error=event.error,
+        elapsed_ms=round(event.elapsed_ms, 1),
+        tool_arguments=dict(arguments),
+        tool_result=event.result,
+        turn=call.turn_id,
+    )
