@@ -1,0 +1,251 @@
+"""A prompt's content and the call's variables in, the system prompt out. Pure, and bounded in time and memory.
+
+The language is Jinja's, without the parts that compute: variables, ``if``, ``for`` (not nested), comparisons, joining
+with ``~`` and the filters in :data:`FILTERS`. A sandbox alone would not do: ``{{ 'x'.ljust(10 ** 9) }}``, three nested
+loops or thirty lines of ``{% set a = a ~ a %}`` pass Jinja's own and stop every call of the process. What is not in
+the list is refused when the prompt is saved, with the line it stands in.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from jinja2 import ChainableUndefined, Template, TemplateError, TemplateSyntaxError, filters, meta, nodes
+from jinja2.runtime import LoopContext, Undefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from app.prompts.errors import PromptTemplateError
+
+# Text without markup may be of any length that the database takes; these bound what is compiled and what comes out.
+MAX_TEMPLATE_CHARS = 256_000
+MAX_TEMPLATE_NODES = 4_000
+MAX_OUTPUT_CHARS = 1_000_000
+
+_MARKUP = re.compile(r"\{[{%#]")
+
+_ALLOWED: frozenset[type[nodes.Node]] = frozenset(
+    {
+        nodes.Template,
+        nodes.Output,
+        nodes.TemplateData,
+        nodes.Name,
+        nodes.Const,
+        nodes.Getattr,
+        nodes.Getitem,
+        nodes.If,
+        nodes.For,
+        nodes.CondExpr,
+        nodes.Compare,
+        nodes.Operand,
+        nodes.And,
+        nodes.Or,
+        nodes.Not,
+        nodes.Concat,
+        nodes.Add,
+        nodes.Sub,
+        nodes.Neg,
+        nodes.Filter,
+        nodes.Test,
+        nodes.Keyword,
+        nodes.List,
+        nodes.Tuple,
+    }
+)
+
+# How an operator would name what the parser calls by its class.
+_WORDS = {
+    "Assign": "{% set %}",
+    "AssignBlock": "{% set %}",
+    "Block": "{% block %}",
+    "Call": "calling a function or a method",
+    "CallBlock": "{% call %}",
+    "Dict": "a dictionary",
+    "Extends": "{% extends %}",
+    "FilterBlock": "{% filter %}",
+    "FromImport": "{% from %}",
+    "Import": "{% import %}",
+    "Include": "{% include %}",
+    "Macro": "{% macro %}",
+    "Mul": "*",
+    "Pow": "**",
+    "Mod": "%",
+    "Div": "/",
+    "FloorDiv": "//",
+    "With": "{% with %}",
+}
+
+
+def _replace(value: object, old: str, new: str) -> str:
+    text = str(value)
+    if len(text) + text.count(old) * len(new) > MAX_OUTPUT_CHARS:
+        raise OverflowError("replace makes the prompt too long")
+    return text.replace(old, new)
+
+
+FILTERS: Mapping[str, Callable[..., Any]] = {
+    "capitalize": lambda value: str(value).capitalize(),
+    "d": filters.do_default,
+    "default": filters.do_default,
+    "first": filters.do_first,
+    "float": filters.do_float,
+    "int": filters.do_int,
+    "join": filters.FILTERS["join"],
+    "last": filters.do_last,
+    "length": len,
+    "lower": lambda value: str(value).lower(),
+    "replace": _replace,
+    "round": lambda value, precision=0: round(float(value), max(-20, min(20, precision))),
+    "title": filters.do_title,
+    "tojson": lambda value: json.dumps(value if not isinstance(value, Undefined) else None, ensure_ascii=False),
+    "trim": filters.do_trim,
+    "truncate": filters.do_truncate,
+    "upper": lambda value: str(value).upper(),
+}
+
+
+class _PromptEnvironment(ImmutableSandboxedEnvironment):
+    """Variables are data: their Python attributes (``name.upper``) do not exist for a template."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        if isinstance(obj, Mapping):
+            return obj[attribute] if attribute in obj else self.undefined(obj=obj, name=attribute)
+        if isinstance(obj, LoopContext):
+            return super().getattr(obj, attribute)
+        return self.undefined(obj=obj, name=attribute)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        if isinstance(argument, str):
+            return self.getattr(obj, argument)
+        return super().getitem(obj, argument)
+
+
+def _environment() -> _PromptEnvironment:
+    environment = _PromptEnvironment(
+        undefined=ChainableUndefined,
+        autoescape=False,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        cache_size=0,
+    )
+    environment.globals.clear()  # no range, no lipsum, no namespace
+    environment.filters = dict(FILTERS)
+    return environment
+
+
+_ENVIRONMENT = _environment()
+
+
+def render(content: str, variables: Mapping[str, str]) -> str:
+    """The system prompt of one turn.
+
+    A variable that the call does not have is empty. Compiled templates are kept by their content, so a turn pays for
+    the substitution only; content without markup comes back as it is.
+
+    Raises:
+        PromptTemplateError: the content is no template, asks for what is not allowed, or becomes too long.
+    """
+    if _MARKUP.search(content) is None:
+        return content
+    template = _compile(content)
+    pieces: list[str] = []
+    length = 0
+    try:
+        for piece in template.generate(variables):
+            pieces.append(piece)
+            length += len(piece)
+            if length > MAX_OUTPUT_CHARS:
+                break
+    except (TemplateError, ArithmeticError, TypeError, ValueError, LookupError, AttributeError) as error:
+        line = _line_of(error)
+        raise PromptTemplateError(f"Line {line}: {error}" if line else str(error)) from error
+    if length > MAX_OUTPUT_CHARS:
+        raise PromptTemplateError(
+            f"The prompt becomes longer than {MAX_OUTPUT_CHARS:,} characters with this call's variables."
+        )
+    return "".join(pieces)
+
+
+def check(content: str) -> None:
+    """Raise :class:`PromptTemplateError` where :func:`render` would refuse ``content``; for saving a prompt."""
+    if _MARKUP.search(content) is not None:
+        _compile(content)
+
+
+def variables_of(content: str) -> tuple[str, ...]:
+    """The names that the content takes from the call, sorted.
+
+    Raises:
+        PromptTemplateError: the content is no template.
+    """
+    if _MARKUP.search(content) is None:
+        return ()
+    return tuple(sorted(meta.find_undeclared_variables(_parse(content))))
+
+
+@lru_cache(maxsize=256)
+def _compile(content: str) -> Template:
+    tree = _parse(content)
+    try:
+        return _ENVIRONMENT.from_string(tree)
+    except (TemplateSyntaxError, RecursionError, SyntaxError, MemoryError) as error:
+        raise _malformed(error) from error
+
+
+def _parse(content: str) -> nodes.Template:
+    if len(content) > MAX_TEMPLATE_CHARS:
+        raise PromptTemplateError(
+            f"A prompt with {{{{ }}}} or {{% %}} may have {MAX_TEMPLATE_CHARS:,} characters; this one has "
+            f"{len(content):,}. Shorten it, or take the markup out."
+        )
+    try:
+        tree = _ENVIRONMENT.parse(content)
+        _refuse_what_computes(tree)
+    except (TemplateSyntaxError, RecursionError) as error:
+        raise _malformed(error) from error
+    return tree
+
+
+def _malformed(error: BaseException) -> PromptTemplateError:
+    if isinstance(error, TemplateSyntaxError):
+        return PromptTemplateError(f"Line {error.lineno}: {error.message}")
+    return PromptTemplateError("Line 1: the expressions are nested too deeply")
+
+
+def _refuse_what_computes(tree: nodes.Template) -> None:
+    for count, (node, inside_loop) in enumerate(_walk(tree, inside_loop=False), start=1):
+        if count > MAX_TEMPLATE_NODES:
+            raise PromptTemplateError(
+                f"Line {node.lineno}: the template has more than {MAX_TEMPLATE_NODES:,} parts; make it simpler."
+            )
+        if type(node) not in _ALLOWED:
+            word = _WORDS.get(type(node).__name__, type(node).__name__)
+            raise PromptTemplateError(f"Line {node.lineno}: {word} cannot be used in a prompt")
+        if isinstance(node, nodes.For) and (inside_loop or node.recursive):
+            raise PromptTemplateError(f"Line {node.lineno}: a loop inside a loop cannot be used in a prompt")
+        if isinstance(node, nodes.Filter) and node.name not in FILTERS:
+            raise PromptTemplateError(
+                f"Line {node.lineno}: there is no filter {node.name!r}; there are {', '.join(sorted(FILTERS))}"
+            )
+
+
+def _walk(node: nodes.Node, *, inside_loop: bool) -> Iterator[tuple[nodes.Node, bool]]:
+    yield node, inside_loop
+    within = inside_loop or isinstance(node, nodes.For)
+    children: Sequence[nodes.Node] = list(node.iter_child_nodes())
+    for child in children:
+        yield from _walk(child, inside_loop=within)
+
+
+def _line_of(error: BaseException) -> int | None:
+    """The template's line in a traceback: Jinja rewrites it to the template's own lines, in a file ``<template>``."""
+    trace, line = error.__traceback__, None
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == "<template>":
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line
