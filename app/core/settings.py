@@ -148,6 +148,12 @@ class Settings(BaseSettings):
             raise ValueError("is a placeholder; choose one of your own, or leave it empty to have one made")
         return value
 
+    def secrets(self) -> list[SecretStr]:
+        """Every secret among the settings, to be masked in logs."""
+        found = [value for _name, value in self if isinstance(value, SecretStr)]
+        found += [p.api_key for p in self.openai_compatible_providers.values() if p.api_key is not None]
+        return found
+
     @model_validator(mode="after")
     def _ari_is_complete(self) -> Self:
         if self.asterisk_ari_url and not (self.asterisk_ari_username and self.asterisk_ari_password):

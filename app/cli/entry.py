@@ -1,0 +1,49 @@
+"""The commands of ``asterisk-ai``, with their options; what they do is in a file each."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.core.errors import GatewayError
+
+cli = typer.Typer(
+    name="asterisk-ai",
+    help="The AI gateway for Asterisk.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+EnvFile = Annotated[Path, typer.Option("--env-file", help="File with settings; the environment goes before it.")]
+DEFAULT_ENV = Path(".env")
+
+
+@cli.command()
+def serve(env_file: EnvFile = DEFAULT_ENV) -> None:
+    """Run the service until it is stopped."""
+    from app.core.settings import load_settings
+    from app.main import serve as run
+
+    run(load_settings(env_file))
+
+
+@cli.command()
+def migrate(env_file: EnvFile = DEFAULT_ENV) -> None:
+    """Bring the database to this version's schema (serve does it too)."""
+    from app.cli.migrate import run
+    from app.core.settings import load_settings
+
+    asyncio.run(run(load_settings(env_file)))
+
+
+def main() -> None:
+    """Entry point of the command; a known error is one line, not a stack trace."""
+    try:
+        cli()
+    except GatewayError as error:
+        sys.exit(f"asterisk-ai: {error}")

@@ -1,0 +1,231 @@
+"""The application: the only place where parts are wired together.
+
+``uvicorn app.main:app``, ``python app/main.py`` and ``asterisk-ai serve`` all start it.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__" and not __package__:
+    # Started as a file, Python puts this folder first on its path, where "app" is not to be found.
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+
+from app.agent.agent import Agent
+from app.agent.history import TurnCodec
+from app.api.install import install as install_api
+from app.api.parts import Parts
+from app.ari.client import AriClient
+from app.ari.config import AriConfig
+from app.ari.errors import AriReplaced
+from app.calls.supervisor import EVENTS, CallSupervisor
+from app.core.errors import GatewayError, SettingsError
+from app.core.logging import configure_logging
+from app.core.metrics import watch_event_loop
+from app.core.security import credentials_from
+from app.core.settings import Settings, load_settings
+from app.db.database import Database
+from app.llm.registry import Models
+from app.memory.factory import make_memory
+from app.prompts.catalog import PromptCatalog
+from app.prompts.store import PromptStore
+from app.tools.catalog import ToolCatalog
+from app.tools.execution import ToolExecutor
+from app.tools.store import ToolStore
+from app.web.install import install as install_web
+
+logger = structlog.get_logger("app.main")
+
+
+def package_version() -> str:
+    """The version of this service."""
+    try:
+        return version("asterisk-ai")
+    except PackageNotFoundError:  # run from a checkout that was never installed
+        return "0.0.0"
+
+
+@asynccontextmanager
+async def open_parts(settings: Settings, *, calls: bool = True) -> AsyncIterator[Parts]:
+    """Open everything that the service consists of, in the order in which one needs the other; close it in reverse.
+
+    Args:
+        calls: Whether to connect to Asterisk (if it is configured) and serve calls.
+
+    Raises:
+        GatewayError: the database cannot be opened or migrated.
+    """
+    async with AsyncExitStack() as stack:
+        database = Database(settings.database_url)
+        stack.push_async_callback(database.aclose)
+        migration = await database.migrate()
+        logger.info("database.ready", database=database.describe(), revision=migration.revision)
+
+        prompts, tools = PromptStore(database), ToolStore(database)
+        prompt_catalog, tool_catalog = PromptCatalog(prompts), ToolCatalog(tools)
+        for catalog in (prompt_catalog, tool_catalog):
+            await catalog.start()
+            stack.push_async_callback(catalog.aclose)
+
+        models = Models(settings)
+        stack.push_async_callback(models.aclose)
+        memory = make_memory(settings, TurnCodec())
+        await memory.start()
+        stack.push_async_callback(memory.aclose)
+        executor = ToolExecutor()
+        stack.push_async_callback(executor.aclose)
+        agent = Agent(models, tool_catalog, executor, memory, settings)
+        stack.push_async_callback(agent.aclose)
+        await agent.warm()
+        # A full collection takes a tenth of a second with everything loaded, and every call would wait for it. What is
+        # loaded now lives as long as the process, so the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+
+        supervisor = CallSupervisor(settings, agent, prompt_catalog) if calls and settings.asterisk_ari_url else None
+        ari = AriClient(_ari_config(settings), supervisor) if supervisor else None
+        parts = Parts(
+            settings=settings,
+            database=database,
+            prompts=prompts,
+            prompt_catalog=prompt_catalog,
+            tools=tools,
+            tool_catalog=tool_catalog,
+            models=models,
+            memory=memory,
+            agent=agent,
+            executor=executor,
+            ari=ari,
+            calls=supervisor,
+            credentials=credentials_from(settings),
+            started_at=datetime.now(UTC),
+            version=package_version(),
+        )
+        background = asyncio.TaskGroup()
+        await stack.enter_async_context(background)
+        running = [background.create_task(watch_event_loop(), name="loop lag")]
+        if supervisor is not None and ari is not None:
+            running.append(background.create_task(_serve_calls(supervisor, ari), name="calls"))
+            stack.push_async_callback(_stop, running)
+            stack.push_async_callback(supervisor.drain, settings.ai_drain_timeout)
+        else:
+            stack.push_async_callback(_stop, running)
+        logger.info("service.ready", model=str(models.default), reason=models.default_reason)
+        yield parts
+
+
+async def _serve_calls(supervisor: CallSupervisor, ari: AriClient) -> None:
+    try:
+        await supervisor.run(ari)
+    except AriReplaced as error:
+        # Reconnecting would take the calls from the other one, which would take them back, for ever. The service stays
+        # up to say so: the status page and /readyz show it.
+        logger.critical("ari.replaced", detail=str(error))
+
+
+async def _stop(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+
+
+def _ari_config(settings: Settings) -> AriConfig:
+    if not (settings.asterisk_ari_url and settings.asterisk_ari_username and settings.asterisk_ari_password):
+        raise SettingsError("ASTERISK_ARI_URL, ASTERISK_ARI_USERNAME and ASTERISK_ARI_PASSWORD belong together")
+    return AriConfig(
+        url=settings.asterisk_ari_url,
+        username=settings.asterisk_ari_username,
+        password=settings.asterisk_ari_password.get_secret_value(),
+        app=settings.asterisk_app_name,
+        events=EVENTS,
+    )
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The web application; its lifespan opens and closes the parts.
+
+    Args:
+        settings: Read from the environment and ``.env`` when absent.
+
+    Raises:
+        SettingsError: a setting is wrong.
+    """
+    settings = settings or load_settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_parts(settings) as parts:
+            app.state.parts = parts
+            yield
+
+    app = FastAPI(
+        title="asterisk-ai",
+        summary="The AI gateway for Asterisk.",
+        version=package_version(),
+        lifespan=lifespan,
+        docs_url=None,  # served by app.api from local files, without a CDN
+        redoc_url=None,
+        openapi_url=None,
+    )
+    app.state.settings = settings
+    install_api(app)
+    install_web(app)
+    return app
+
+
+def serve(settings: Settings) -> None:
+    """Run the service in this process until it is told to stop (SIGINT, SIGTERM)."""
+    import uvicorn
+
+    secrets = [value.get_secret_value() for value in settings.secrets()]
+    writer = configure_logging(
+        level="debug" if settings.debug_mode else settings.log_level,
+        output=settings.log_format,
+        speech=settings.log_speech,
+        secrets=secrets,
+    )
+    try:
+        uvicorn.run(
+            create_app(settings),
+            host=settings.web_host,
+            port=settings.web_port,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=max(1, round(settings.ai_drain_timeout)),
+        )
+    finally:
+        writer.close()
+
+
+def main() -> None:
+    """Start the service; a setting that is wrong is one line, not a stack trace."""
+    try:
+        serve(load_settings())
+    except GatewayError as error:
+        sys.exit(f"asterisk-ai: {error}")
+
+
+def __getattr__(name: str) -> Any:
+    """Build ``app`` when ``uvicorn app.main:app`` asks for it, and not at import: tests and tools import this module
+    with settings of their own."""
+    if name == "app":
+        try:
+            return create_app()
+        except SettingsError as error:
+            sys.exit(f"asterisk-ai: {error}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+if __name__ == "__main__":
+    main()
