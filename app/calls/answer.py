@@ -8,18 +8,23 @@ from contextlib import aclosing
 from typing import Any, Protocol
 
 from app.agent.agent import Agent
-from app.agent.errors import TurnTimeout
+from app.agent.errors import EmptyAnswer, TurnTimeout
 from app.agent.events import ActionRequested, Done, ToolFinished, ToolStarted
 from app.agent.turn import TurnRequest
 from app.ari.errors import AriError
 from app.calls.call import Call
 from app.calls.errors import NoInput
 from app.calls.outcome import Outcome, Status
+from app.calls.speakable import speakable
 from app.core.errors import GatewayError
 from app.core.metrics import TURN_ERRORS, UNEXPECTED
 from app.core.settings import Settings
 from app.prompts.errors import PromptNotFound
 from app.prompts.prompt import Prompt
+
+
+# The last resort, where an operator emptied every fallback sentence: silence is no answer.
+DEFAULT_FALLBACK = "I am sorry, I cannot answer right now."
 
 
 class Prompts(Protocol):
@@ -114,9 +119,12 @@ class Answers:
         raise GatewayError("the agent ended a turn without an answer or an error")
 
     def _answered(self, call: Call, prompt: Prompt, done: Done, action: ActionRequested | None) -> Outcome:
+        text = speakable(done.text)
+        if not text:
+            raise EmptyAnswer(f"the answer holds nothing that can be spoken: {done.text[:80]!r}")
         return Outcome(
             status=Status.OK,
-            text=done.text,
+            text=text,
             action=action.action if action else "",
             action_data=action.data if action else "",
             output=done.output or {},
@@ -126,11 +134,18 @@ class Answers:
             latency_ms=elapsed_ms(call),
         )
 
+    def fallback(self, prompt: Prompt | None = None) -> str:
+        """What the caller hears instead of an answer."""
+        for sentence in (prompt.fallback if prompt else None, self._settings.ai_fallback_sentence):
+            if sentence and (text := speakable(sentence)):
+                return text
+        return DEFAULT_FALLBACK
+
     def _failed(self, call: Call, prompt: Prompt | None, error: GatewayError) -> Outcome:
         TURN_ERRORS.labels(error.code).inc()
         return Outcome(
             status=status_of(error),
-            text=(prompt.fallback if prompt else None) or self._settings.ai_fallback_sentence,
+            text=self.fallback(prompt),
             error=error.code,
             detail=str(error),
             prompt_version=f"{prompt.name}:{prompt.version}" if prompt else "",

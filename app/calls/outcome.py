@@ -1,4 +1,4 @@
-"""How a dialplan turn ends: the contract's variables, before they are cut and cleaned for Asterisk."""
+"""How a dialplan turn ends, before it is cut into channel variables."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Outcome:
     """What the caller hears and the dialplan may decide by.
 
     Attributes:
-        text: The answer, or the fallback sentence; raw: cleaning is the variables' matter.
+        text: The answer or the fallback sentence, speakable (:func:`app.calls.speakable.speakable`) and never empty.
         error: An error's code; empty on ``OK``.
         detail: What went wrong, as a sentence for the log; no variable.
         output: Fields for ``AI_OUT_*``.

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from app.calls.outcome import Outcome
-from app.calls.speakable import RESPONSE_BYTES, cut, harmless, parts, speakable
+from app.calls.speakable import RESPONSE_BYTES, cut, harmless, parts
 
 # A name that a dialplan can write in ${...} without quoting.
 _NOT_IN_NAMES = re.compile(r"[^A-Z0-9_]+")
@@ -21,10 +21,9 @@ def channel_variables(outcome: Outcome) -> dict[str, str]:
 
     ``AI_STATUS`` comes last, for servers that set them one by one.
     """
-    text = speakable(outcome.text)
-    pieces = parts(text)
+    pieces = parts(outcome.text)
     found = {
-        "AI_RESPONSE": cut(text),
+        "AI_RESPONSE": cut(outcome.text),
         "AI_RESPONSE_COUNT": str(len(pieces)),
         **{f"AI_RESPONSE_{number}": piece for number, piece in enumerate(pieces, 1)},
         "AI_ACTION": harmless(outcome.action),

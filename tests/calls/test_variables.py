@@ -1,0 +1,75 @@
+"""The variables of the contract."""
+
+from __future__ import annotations
+
+from app.calls.outcome import Outcome, Status
+from app.calls.variables import MOST_OUTPUT_VARIABLES, channel_variables
+
+
+def test_every_variable_of_the_contract_is_set_each_time() -> None:
+    names = list(channel_variables(Outcome(Status.ERROR, "Sorry.")))
+    assert names == [
+        "AI_RESPONSE",
+        "AI_RESPONSE_COUNT",
+        "AI_RESPONSE_1",
+        "AI_ACTION",
+        "AI_ACTION_DATA",
+        "AI_ERROR",
+        "AI_MODEL_USED",
+        "AI_PROMPT_VERSION",
+        "AI_TURN",
+        "AI_LATENCY_MS",
+        "AI_STATUS",
+    ]
+
+
+def test_a_long_answer_is_whole_in_its_parts() -> None:
+    text = "A sentence of forty bytes, more or less. " * 300
+    variables = channel_variables(Outcome(Status.OK, text))
+    count = int(variables["AI_RESPONSE_COUNT"])
+    assert " ".join(variables[f"AI_RESPONSE_{n}"] for n in range(1, count + 1)) == text.strip()
+    assert len(variables["AI_RESPONSE"].encode()) <= 4000
+    assert text.startswith(variables["AI_RESPONSE"])
+
+
+def test_an_answer_without_a_sound_has_no_parts() -> None:
+    variables = channel_variables(Outcome(Status.OK, "***"))
+    assert variables["AI_RESPONSE_COUNT"] == "1" or variables["AI_RESPONSE"] == ""
+
+
+def test_output_fields_become_variables_that_a_dialplan_can_compare() -> None:
+    output = {
+        "intent": "book",
+        "score": 0.75,
+        "total": 3.0,
+        "urgent": True,
+        "spam": False,
+        "nothing": None,
+        "slots": {"date of visit": "Monday", "who": 'the "boss"'},
+        "items": ["tea", "milk"],
+    }
+    variables = channel_variables(Outcome(Status.OK, "Fine.", output=output))
+    out = {name: value for name, value in variables.items() if name.startswith("AI_OUT_")}
+    assert out == {
+        "AI_OUT_INTENT": "book",
+        "AI_OUT_SCORE": "0.75",
+        "AI_OUT_TOTAL": "3",
+        "AI_OUT_URGENT": "1",
+        "AI_OUT_SPAM": "0",
+        "AI_OUT_NOTHING": "",
+        "AI_OUT_SLOTS_DATE_OF_VISIT": "Monday",
+        "AI_OUT_SLOTS_WHO": "the boss",
+        "AI_OUT_ITEMS_COUNT": "2",
+        "AI_OUT_ITEMS_1": "tea",
+        "AI_OUT_ITEMS_2": "milk",
+    }
+
+
+def test_a_flood_of_output_fields_is_bounded() -> None:
+    variables = channel_variables(Outcome(Status.OK, "x", output={f"f{n}": n for n in range(5000)}))
+    assert sum(name.startswith("AI_OUT_") for name in variables) == MOST_OUTPUT_VARIABLES
+
+
+def test_values_from_the_model_are_harmless_in_a_quoted_argument() -> None:
+    outcome = Outcome(Status.OK, "x", action="transfer", action_data='100",${EVIL}')
+    assert channel_variables(outcome)["AI_ACTION_DATA"] == "100,{EVIL}"
