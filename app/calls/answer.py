@@ -22,7 +22,6 @@ from app.core.settings import Settings
 from app.prompts.errors import PromptNotFound
 from app.prompts.prompt import Prompt
 
-
 # The last resort, where an operator emptied every fallback sentence: silence is no answer.
 DEFAULT_FALLBACK = "I am sorry, I cannot answer right now."
 

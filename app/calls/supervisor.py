@@ -209,12 +209,10 @@ class CallSupervisor:
 
     def _busy(self) -> Outcome:
         error = TooManyCalls(f"{self._settings.ai_max_calls} calls are being served (AI_MAX_CALLS)")
-        return Outcome(
-            status=Status.BUSY, text=self._settings.ai_fallback_sentence, error=error.code, detail=str(error)
-        )
+        return Outcome(status=Status.BUSY, text=self._answers.fallback(), error=error.code, detail=str(error))
 
     def _released(self, error: str, detail: str = "") -> Outcome:
-        return Outcome(status=Status.RELEASED, text=self._settings.ai_fallback_sentence, error=error, detail=detail)
+        return Outcome(status=Status.RELEASED, text=self._answers.fallback(), error=error, detail=detail)
 
     # -- channels without a turn
 

@@ -32,11 +32,6 @@ def test_a_long_answer_is_whole_in_its_parts() -> None:
     assert text.startswith(variables["AI_RESPONSE"])
 
 
-def test_an_answer_without_a_sound_has_no_parts() -> None:
-    variables = channel_variables(Outcome(Status.OK, "***"))
-    assert variables["AI_RESPONSE_COUNT"] == "1" or variables["AI_RESPONSE"] == ""
-
-
 def test_output_fields_become_variables_that_a_dialplan_can_compare() -> None:
     output = {
         "intent": "book",
