@@ -55,7 +55,7 @@ def _digest(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
-def make_credentials(settings: Settings) -> Credentials:
+def credentials_from(settings: Settings) -> Credentials:
     """The login from ``WEB_UI_USERNAME`` and ``WEB_UI_PASSWORD``; a random password where none is set."""
     if settings.web_ui_password is None:
         return Credentials(settings.web_ui_username, readable_password(), generated=True)

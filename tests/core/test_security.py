@@ -12,8 +12,8 @@ import pytest
 from app.core.errors import SettingsError
 from app.core.security import (
     Credentials,
+    credentials_from,
     load_secret_key,
-    make_credentials,
     readable_password,
     secret_key_file,
 )
@@ -37,12 +37,12 @@ def test_a_password_never_shows_in_a_repr() -> None:
 
 
 def test_the_set_password_is_used_as_it_is(tmp_path: Path) -> None:
-    credentials = make_credentials(settings_for(tmp_path, web_ui_username="ops", web_ui_password="correct horse"))
+    credentials = credentials_from(settings_for(tmp_path, web_ui_username="ops", web_ui_password="correct horse"))
     assert credentials == Credentials("ops", "correct horse", generated=False)
 
 
 def test_without_a_password_each_start_makes_another_readable_one(tmp_path: Path) -> None:
-    first, second = make_credentials(settings_for(tmp_path)), make_credentials(settings_for(tmp_path))
+    first, second = credentials_from(settings_for(tmp_path)), credentials_from(settings_for(tmp_path))
     assert first.generated
     assert first.password != second.password
     assert not set(readable_password()) & set("0o1li")
