@@ -54,7 +54,9 @@ class Call:
             channel=channel,
             arguments=arguments,
             started=now,
-            variables=channel_facts(event) | arguments.variables,
+            # What Asterisk knows of the channel goes before keys of the same name: words that a caller speaks may look
+            # like a key, and must not become the caller's number for a tool.
+            variables={**arguments.variables, **channel_facts(event)},
             log=log,
         )
 
