@@ -1,0 +1,28 @@
+"""The pages name what exists, and nothing else."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from app.core.metrics import REGISTRY
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def test_every_metric_is_on_its_page() -> None:
+    collected = set()
+    for family in REGISTRY.collect():
+        collected.add(family.name + ("_total" if family.type == "counter" else ""))
+    named = set(re.findall(r"^\| `(asterisk_ai_\w+)`", (DOCS / "metrics.md").read_text(), re.MULTILINE))
+    assert named == collected
+
+
+def test_every_link_between_pages_leads_somewhere() -> None:
+    root = DOCS.parent
+    broken = []
+    for page in (root / "README.md", *sorted(DOCS.glob("*.md"))):
+        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
+            if "://" not in target and not (page.parent / target).exists():
+                broken.append(f"{page.name}: {target}")
+    assert broken == []
