@@ -3,6 +3,8 @@
 PromptError
 ├── PromptNotFound          no prompt of that name, or no default
 ├── PromptNameTaken         another prompt has the name
+├── PromptConflict          somebody else saved it in the meantime
+├── PromptInUse             it is the default prompt
 ├── PromptInvalid           a field is malformed; says which
 └── PromptTemplateError     the template is malformed or asks for what the sandbox forbids
 """
@@ -48,3 +50,23 @@ class PromptTemplateError(PromptInvalid):
     """The content is no valid template, or asks for something that the sandbox forbids."""
 
     code = "prompt_template_invalid"
+
+
+class PromptConflict(PromptError):
+    """Somebody else saved the prompt in the meantime.
+
+    Attributes:
+        latest: The version that is newest now.
+    """
+
+    code = "prompt_conflict"
+
+    def __init__(self, message: str, *, latest: int) -> None:
+        super().__init__(message)
+        self.latest = latest
+
+
+class PromptInUse(PromptError):
+    """The prompt is the default one, so it can neither be deleted nor be left without a published version."""
+
+    code = "prompt_in_use"

@@ -4,6 +4,7 @@ ToolError
 ├── ToolInvalid             the definition is malformed; says which field
 ├── ToolNameTaken
 ├── ToolNotFound
+├── ToolConflict            somebody else saved it in the meantime
 └── ToolFailure             a call failed; ``for_model`` is what the model is told
     ├── ArgumentsInvalid        they do not match the schema
     ├── ToolTimeout
@@ -47,6 +48,20 @@ class ToolNotFound(ToolError):
     """There is no such tool."""
 
     code = "tool_not_found"
+
+
+class ToolConflict(ToolError):
+    """Somebody else saved the tool in the meantime.
+
+    Attributes:
+        latest: The version that is newest now.
+    """
+
+    code = "tool_conflict"
+
+    def __init__(self, message: str, *, latest: int) -> None:
+        super().__init__(message)
+        self.latest = latest
 
 
 class ToolFailure(ToolError):

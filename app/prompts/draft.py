@@ -1,0 +1,139 @@
+"""What an editor hands in: the fields of a prompt before they become a version."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+
+from app.db.values import json_problem, text_problem
+from app.models.names import NAME_LENGTH
+from app.prompts.errors import PromptInvalid
+from app.prompts.prompt import Action
+from app.prompts.render import check
+
+MAX_CONTENT_BYTES: Final = 1_000_000
+MAX_JSON_BYTES: Final = 1_000_000
+# A sentence for the caller; longer ones would not fit AI_RESPONSE.
+MAX_SENTENCE_BYTES: Final = 4_000
+MAX_MODEL_BYTES: Final = 200
+MAX_NOTE_BYTES: Final = 500
+MAX_ACTIONS: Final = 50
+MAX_TIMEOUT: Final = 300.0
+MAX_TEMPERATURE: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class PromptDraft:
+    """The fields of :class:`app.prompts.prompt.Prompt` that an operator writes.
+
+    Attributes:
+        note: Why this version was made, for the list of versions.
+    """
+
+    name: str
+    content: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    model: str | None = None
+    temperature: float | None = None
+    tools: tuple[str, ...] | None = None
+    actions: tuple[Action, ...] = ()
+    output_schema: Mapping[str, Any] | None = None
+    fallback: str | None = None
+    timeout: float | None = None
+    greeting: str | None = None
+    note: str = ""
+
+
+def validate(draft: PromptDraft) -> None:
+    """Refuse what cannot be kept, or would fail in a call.
+
+    Raises:
+        PromptInvalid: for the first field that is malformed, with the field's name.
+    """
+    _name(draft.name)
+    _text(draft.content, "content", MAX_CONTENT_BYTES)
+    if not draft.content.strip():
+        raise PromptInvalid("The content is empty; write what the assistant is and how it should answer.")
+    check(draft.content)
+    for name, limit in (("model", MAX_MODEL_BYTES), ("fallback", MAX_SENTENCE_BYTES), ("greeting", MAX_SENTENCE_BYTES)):
+        _text(getattr(draft, name), name, limit)
+    _text(draft.note, "note", MAX_NOTE_BYTES)
+    _json(draft.metadata, "metadata")
+    _between(draft.temperature, "temperature", 0, MAX_TEMPERATURE)
+    _between(draft.timeout, "timeout", 0.1, MAX_TIMEOUT)
+    for tool in draft.tools or ():
+        _text(tool, "tools", NAME_LENGTH)
+    _actions(draft.actions)
+    _output_schema(draft.output_schema)
+
+
+def _name(name: str) -> None:
+    if not name.strip():
+        raise PromptInvalid("The name is empty; the dialplan needs one for AI_PROMPT_NAME.", field="name")
+    if len(name.strip()) > NAME_LENGTH:
+        raise PromptInvalid(f"The name has more than {NAME_LENGTH} characters.", field="name")
+    if any(not character.isprintable() or character in ',"' for character in name.strip()):
+        raise PromptInvalid(
+            "The name holds a comma, a double quote or a control character, which would not pass through the dialplan.",
+            field="name",
+        )
+    _text(name, "name", NAME_LENGTH * 4)
+
+
+def _text(value: str | None, name: str, limit: int) -> None:
+    problem = None if value is None else text_problem(value, max_bytes=limit)
+    if problem:
+        raise PromptInvalid(f"The {name} {problem}.", field=name)
+
+
+def _json(value: Any, name: str) -> None:
+    if not isinstance(value, Mapping):
+        raise PromptInvalid(f"The {name} must be a JSON object: {{ ... }}.", field=name)
+    problem = json_problem(dict(value), max_bytes=MAX_JSON_BYTES)
+    if problem:
+        raise PromptInvalid(f"The {name} {problem}.", field=name)
+
+
+def _between(value: float | None, name: str, low: float, high: float) -> None:
+    if value is not None and not (math.isfinite(value) and low <= value <= high):
+        raise PromptInvalid(f"The {name} must lie between {low:g} and {high:g}.", field=name)
+
+
+def _actions(actions: tuple[Action, ...]) -> None:
+    if len(actions) > MAX_ACTIONS:
+        raise PromptInvalid(f"There are more than {MAX_ACTIONS} actions.", field="actions")
+    seen = set()
+    for action in actions:
+        if not action.name.strip() or len(action.name) > NAME_LENGTH:
+            raise PromptInvalid(
+                f"An action needs a name of at most {NAME_LENGTH} characters: it becomes AI_ACTION.", field="actions"
+            )
+        if action.name in seen:
+            raise PromptInvalid(f"The action {action.name} is there twice.", field="actions")
+        seen.add(action.name)
+        for text in (action.name, action.description, *action.targets):
+            _text(text, "actions", MAX_SENTENCE_BYTES)
+
+
+def _output_schema(schema: Mapping[str, Any] | None) -> None:
+    if schema is None:
+        return
+    _json(schema, "output_schema")
+    if schema.get("type") != "object" or not isinstance(schema.get("properties"), Mapping) or not schema["properties"]:
+        raise PromptInvalid(
+            'The output schema must describe an object with fields: {"type": "object", "properties": {...}}; each '
+            "field becomes a variable AI_OUT_<NAME>.",
+            field="output_schema",
+        )
+    try:
+        Draft202012Validator.check_schema(dict(schema))
+    except SchemaError as error:
+        where = "/".join(str(part) for part in error.absolute_path) or "its top"
+        raise PromptInvalid(
+            f"The output schema is no JSON Schema, at {where}: {error.message}.", field="output_schema"
+        ) from None
