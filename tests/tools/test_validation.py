@@ -1,0 +1,124 @@
+"""What an operator typed: every mistake by the name of its field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.tools.errors import ToolInvalid
+from app.tools.validation import parse_definition, validate_arguments, warnings_of
+
+
+def typed(**changes: Any) -> dict[str, Any]:
+    base: dict[str, Any] = {
+        "name": "get_order",
+        "description": "Looks up an order.",
+        "parameters": {"type": "object", "properties": {"id": {"type": "string", "description": "Its number"}}},
+        "request": {"method": "get", "url": "https://shop.example/orders/{{ id }}"},
+    }
+    for path, value in changes.items():
+        target = base
+        *parents, last = path.split("__")
+        for parent in parents:
+            target = target[parent]
+        target[last] = value
+    return base
+
+
+def test_a_definition_is_parsed() -> None:
+    definition = parse_definition(typed(), id=3, version=2)
+    assert definition.key == (3, 2)
+    assert definition.request.method == "GET"
+    assert warnings_of(definition) == []
+    assert validate_arguments(definition, {"id": "1"}) == {"id": "1"}
+
+
+@pytest.mark.parametrize("parameters", [None, {}, {"type": "object"}])
+def test_a_tool_without_parameters_gets_an_object_with_properties(parameters: Any) -> None:
+    definition = parse_definition(typed(parameters=parameters, request__url="http://h/x"))
+    assert definition.parameters == {"type": "object", "properties": {}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "words"),
+    [
+        ({"name": "1x"}, "name", "begins with"),
+        ({"name": "x" * 65}, "name", "64"),
+        ({"name": "end_call"}, "name", "built-in"),
+        ({"name": None}, "name", "missing"),
+        ({"description": " "}, "description", "Describe"),
+        ({"parameters": []}, "parameters", "JSON Schema"),
+        ({"parameters": {"type": "array"}}, "parameters", "object"),
+        ({"parameters": {"properties": {"id": {"type": "strnig"}}}}, "parameters", "properties.id.type"),
+        ({"parameters": {"properties": {"id": {"$ref": "http://h/s.json"}}}}, "parameters", "outside"),
+        ({"parameters": {"properties": {"id": {"pattern": "("}}}}, "parameters", "regular expression"),
+        ({"request": None}, "request", "method and url"),
+        ({"request__method": "FETCH"}, "request.method", "one of"),
+        ({"request__body": "x"}, "request", "'body'"),
+        ({"request__url": "ftp://h/x"}, "request.url", "http"),
+        ({"request__url": "http:///x"}, "request.url", "host"),
+        ({"request__url": "http://{{ id }}/x"}, "request.url", "host"),
+        ({"request__url": "http://h:99999/x"}, "request.url", "port"),
+        ({"request__url": "http://u:p@h/x"}, "request.url", "password"),
+        ({"request__url": "http://h/x y"}, "request.url", "space"),
+        ({"request__url": "http://h/x\r\ny"}, "request.url", "line break"),
+        ({"request__url": "http://h/x#y"}, "request.url", "#"),
+        ({"request__url": "http://h/{{ ordr }}"}, "request.url", "ordr"),
+        ({"request__url": "http://h/{{ id"}, "request.url", "closed"),
+        ({"request__url": "http://h/{{ id | upper }}"}, "request.url", "no placeholder"),
+        ({"request__headers": {"X": "a\r\nb"}}, "request.headers", "line breaks"),
+        ({"request__headers": {"X Y": "a"}}, "request.headers", "header name"),
+        ({"request__headers": {"Host": "a"}}, "request.headers", "client itself"),
+        ({"request__headers": {"X": "{{ who }}"}}, "request.headers", "who"),
+        ({"request__json_body": {"a": ["{{ who }}"]}}, "request.json_body", "who"),
+        ({"request__query": {"a": "{{ who }}"}}, "request.query", "who"),
+        ({"request__timeout": 0}, "request.timeout", "seconds"),
+        ({"request__timeout": float("nan")}, "request.timeout", "seconds"),
+        ({"request__max_response_bytes": 10**9}, "request.max_response_bytes", "bytes"),
+        ({"enabled": "yes"}, "enabled", "true or false"),
+    ],
+)
+def test_a_mistake_names_its_field(changes: dict[str, Any], field: str, words: str) -> None:
+    with pytest.raises(ToolInvalid) as caught:
+        parse_definition(typed(**changes))
+    assert caught.value.field == field
+    assert words in str(caught.value)
+
+
+def test_what_a_provider_would_not_take_is_a_warning() -> None:
+    definition = parse_definition(
+        typed(
+            parameters={
+                "properties": {
+                    "id": {"enum": [1, 2], "description": "d"},
+                    "b": {"oneOf": [{"type": "string"}], "description": "d"},
+                    "c": {"type": "array", "description": "d"},
+                    "d": {"type": "string"},
+                }
+            }
+        )
+    )
+    warnings = warnings_of(definition)
+    assert any(each.startswith("parameters.id: Gemini does not take an enum of numbers") for each in warnings)
+    assert any(each.startswith("parameters.b: Gemini does not know oneOf") for each in warnings)
+    assert any(each.startswith("parameters.c: Gemini wants items") for each in warnings)
+    assert any(each.startswith("parameters.d: describe it") for each in warnings)
+
+
+def test_defaults_are_applied_at_every_depth_and_not_shared() -> None:
+    definition = parse_definition(
+        typed(
+            parameters={
+                "properties": {
+                    "id": {"type": "string", "default": "x"},
+                    "tags": {"type": "array", "default": []},
+                    "page": {"type": "object", "properties": {"size": {"type": "integer", "default": 5}}},
+                }
+            }
+        )
+    )
+    first = validate_arguments(definition, {"page": {}})
+    assert first == {"page": {"size": 5}, "id": "x", "tags": []}
+    first["tags"].append(1)
+    assert validate_arguments(definition, {})["tags"] == []
