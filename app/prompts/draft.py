@@ -16,7 +16,7 @@ from app.prompts.errors import PromptInvalid
 from app.prompts.prompt import Action
 from app.prompts.render import check
 
-MAX_CONTENT_BYTES: Final = 1_000_000
+MAX_CONTENT_BYTES: Final = 1_048_576
 MAX_JSON_BYTES: Final = 1_000_000
 # A sentence for the caller; longer ones would not fit AI_RESPONSE.
 MAX_SENTENCE_BYTES: Final = 4_000

@@ -1,0 +1,93 @@
+"""The tools that models are offered, in memory: choosing them costs a turn no round trip."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from app.db.snapshot import INTERVAL, Loaded, Snapshot, SnapshotStatus
+from app.models.names import name_key
+from app.tools.definition import ToolDefinition
+from app.tools.errors import ToolNotFound
+from app.tools.store import ToolStore
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tools:
+    by_name: Mapping[str, ToolDefinition]
+    by_version: Mapping[tuple[int, int], ToolDefinition]
+    # Those that are enabled, by name: what most turns ask for.
+    enabled: tuple[ToolDefinition, ...]
+
+
+class ToolCatalog:
+    """Tools by name. All reading is synchronous, and goes on while the database is away.
+
+    What this process saves is in force when the save returns; what another instance saves, a second later.
+    """
+
+    def __init__(self, store: ToolStore, *, interval: float = INTERVAL) -> None:
+        self._store = store
+        self._snapshot: Snapshot[_Tools] = Snapshot(
+            "tools", load=self._load, revision=store.revision, interval=interval
+        )
+
+    async def start(self) -> None:
+        """Load all, and keep them fresh until :meth:`aclose`. Raises DatabaseError when the first load fails."""
+        await self._snapshot.start()
+        self._store.after_write = self._snapshot.after_write
+
+    async def refresh(self) -> None:
+        """Load what has changed, now. Raises DatabaseError; the copy in force stays."""
+        await self._snapshot.refresh()
+
+    async def aclose(self) -> None:
+        """Stop keeping them fresh."""
+        self._store.after_write = None
+        await self._snapshot.aclose()
+
+    def get(self, name: str) -> ToolDefinition:
+        """The tool of that name, in any case, enabled or not. Raises ToolNotFound."""
+        tool = self._snapshot.value.by_name.get(name_key(name))
+        if tool is None:
+            raise ToolNotFound(f"There is no tool named {name[:100]}.")
+        return tool
+
+    def all(self) -> tuple[ToolDefinition, ...]:
+        """All of them, by name."""
+        return tuple(self._snapshot.value.by_name.values())
+
+    def select(self, names: tuple[str, ...] | None) -> tuple[ToolDefinition, ...]:
+        """The enabled tools of a prompt, always in the order of their names; None: all that are enabled.
+
+        A name without a tool is passed over: a tool that was deleted must not end the calls of the prompts that name
+        it. The fixed order gives equal selections equal keys in caches.
+        """
+        tools = self._snapshot.value
+        if names is None:
+            return tools.enabled
+        wanted = {name_key(name) for name in names}
+        if missing := [name for name in names if name_key(name) not in tools.by_name]:
+            log.debug("tools.missing", names=missing)
+        return tuple(tool for tool in tools.enabled if name_key(tool.name) in wanted)
+
+    @property
+    def status(self) -> SnapshotStatus:
+        """How fresh they are."""
+        return self._snapshot.status
+
+    async def _load(self, earlier: _Tools | None) -> Loaded[_Tools]:
+        current = await self._store.current(earlier.by_version if earlier else None)
+        tools = sorted(current.tools, key=lambda tool: name_key(tool.name))
+        return Loaded(
+            current.revision,
+            _Tools(
+                by_name={name_key(tool.name): tool for tool in tools},
+                by_version={tool.key: tool for tool in tools},
+                enabled=tuple(tool for tool in tools if tool.enabled),
+            ),
+        )

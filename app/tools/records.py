@@ -1,0 +1,99 @@
+"""Tools as editors see them: what is stored around the version that a turn uses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from typing import Any, Final
+
+from app.models.tool import ToolRow, ToolVersionRow
+from app.tools.definition import RequestSpec, ToolDefinition
+
+_REQUEST_FIELDS: Final = frozenset(field.name for field in fields(RequestSpec))
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSummary:
+    """A line of the list of tools. Moments are aware, in UTC."""
+
+    id: int
+    name: str
+    enabled: bool
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    updated_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRecord:
+    """One tool with one of its versions.
+
+    Attributes:
+        note: Why that version was made.
+        created_at, created_by: Of that version.
+    """
+
+    summary: ToolSummary
+    definition: ToolDefinition
+    note: str
+    created_at: datetime
+    created_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolVersionSummary:
+    """A line of the list of versions, newest first."""
+
+    number: int
+    note: str
+    created_at: datetime
+    created_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentTools:
+    """All tools with their newest versions, for :class:`app.tools.catalog.ToolCatalog`."""
+
+    revision: int
+    tools: Sequence[ToolDefinition]
+
+
+def summary_of(row: ToolRow) -> ToolSummary:
+    """The line for ``row``."""
+    return ToolSummary(row.id, row.name, row.enabled, row.version, row.created_at, row.updated_at, row.updated_by)
+
+
+def record_of(row: ToolRow, version: ToolVersionRow) -> ToolRecord:
+    """``row`` with ``version``."""
+    return ToolRecord(
+        summary_of(row), definition_of(row, version), version.note, version.created_at, version.created_by
+    )
+
+
+def definition_of(row: ToolRow, version: ToolVersionRow) -> ToolDefinition:
+    """The frozen version that a turn uses."""
+    return ToolDefinition(
+        id=row.id,
+        version=version.number,
+        name=row.name,
+        description=version.description,
+        parameters=version.parameters,
+        request=_request_of(version.request),
+        enabled=row.enabled,
+    )
+
+
+def version_values(definition: ToolDefinition) -> dict[str, Any]:
+    """The columns of a version that come from ``definition``."""
+    return {
+        "description": definition.description,
+        "parameters": dict(definition.parameters),
+        "request": asdict(definition.request),
+    }
+
+
+def _request_of(data: Mapping[str, Any]) -> RequestSpec:
+    # Fields that a later version of the service has written are passed over.
+    return RequestSpec(**{name: value for name, value in data.items() if name in _REQUEST_FIELDS})

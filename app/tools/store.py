@@ -1,0 +1,261 @@
+"""Tools in the database: every save is a version, and two editors never overwrite each other unseen."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, replace
+from typing import Final
+
+from sqlalchemy import and_, func, select, true
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.database import Database
+from app.db.page import Page, like_pattern
+from app.db.values import json_problem, text_problem
+from app.models.base import utc_now
+from app.models.names import NAME_LENGTH, name_key
+from app.models.revision import TOOLS, RevisionRow
+from app.models.tool import ToolRow, ToolVersionRow
+from app.tools.definition import ToolDefinition
+from app.tools.errors import ToolConflict, ToolInvalid, ToolNameTaken, ToolNotFound
+from app.tools.records import (
+    CurrentTools,
+    ToolRecord,
+    ToolSummary,
+    ToolVersionSummary,
+    definition_of,
+    record_of,
+    summary_of,
+    version_values,
+)
+
+MAX_BYTES: Final = 1_000_000
+MAX_NOTE_BYTES: Final = 500
+# Ids in one statement: below the limits on parameters of every database.
+_CHUNK: Final = 500
+
+
+class ToolStore:
+    """Create, read, change and delete tools.
+
+    Definitions come from :func:`app.tools.validation.parse_definition`; their ``id`` and ``version`` are given here.
+    Every method may raise :class:`app.db.errors.DatabaseUnavailable`. A method that writes is one transaction: whole,
+    or, when it raises or is cancelled, without any effect. ``by`` is the name of the user, for the history.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        # Called after each write of this process; the catalog puts itself here.
+        self.after_write: Callable[[], Awaitable[None]] | None = None
+
+    async def create(self, definition: ToolDefinition, *, by: str, note: str = "") -> ToolRecord:
+        """Add a tool as version 1. Raises ToolInvalid, ToolNameTaken."""
+        _check(definition, note)
+        now = utc_now()
+        async with self._writing() as session:
+            await _refuse_taken(session, definition.name, except_id=None)
+            row = ToolRow(
+                name=definition.name,
+                name_key=name_key(definition.name),
+                version=1,
+                enabled=definition.enabled,
+                created_at=now,
+                updated_at=now,
+                updated_by=by[:NAME_LENGTH],
+            )
+            session.add(row)
+            await session.flush()
+            return record_of(row, await _add_version(session, row, definition, by, note))
+
+    async def save(
+        self, tool_id: int, definition: ToolDefinition, *, by: str, expected_version: int | None, note: str = ""
+    ) -> ToolRecord:
+        """Add a version, which turns use from now on.
+
+        Args:
+            expected_version: The version when the editor opened it; None: save in any case.
+
+        Raises:
+            ToolNotFound, ToolInvalid, ToolNameTaken
+            ToolConflict: somebody else saved in the meantime.
+        """
+        _check(definition, note)
+        async with self._writing() as session:
+            row = await _row(session, tool_id)
+            await _refuse_conflict(session, row, expected_version)
+            await _refuse_taken(session, definition.name, except_id=tool_id)
+            row.name, row.name_key = definition.name, name_key(definition.name)
+            row.enabled = definition.enabled
+            row.version += 1
+            version = await _add_version(session, row, definition, by, note)
+            row.updated_at, row.updated_by = version.created_at, version.created_by
+            await session.flush()
+            return record_of(row, version)
+
+    async def set_enabled(self, tool_id: int, enabled: bool, *, by: str) -> ToolRecord:
+        """Offer the tool to models, or stop offering it; no new version. Raises ToolNotFound."""
+        async with self._writing() as session:
+            row = await _row(session, tool_id)
+            row.enabled = enabled
+            row.updated_at, row.updated_by = utc_now(), by[:NAME_LENGTH]
+            await session.flush()
+            return record_of(row, await _version_row(session, row, row.version))
+
+    async def delete(self, tool_id: int, *, expected_version: int | None = None) -> None:
+        """Remove a tool with all its versions. Raises ToolNotFound, ToolConflict."""
+        async with self._writing() as session:
+            row = await _row(session, tool_id)
+            await _refuse_conflict(session, row, expected_version)
+            await session.delete(row)
+
+    async def get(self, tool_id: int) -> ToolRecord:
+        """A tool with its newest version. Raises ToolNotFound."""
+        async with self._database.session() as session:
+            row = await _row(session, tool_id)
+            return record_of(row, await _version_row(session, row, row.version))
+
+    async def find(self, name: str) -> ToolRecord:
+        """The tool of that name, in any case. Raises ToolNotFound."""
+        async with self._database.session() as session:
+            row = await session.scalar(select(ToolRow).where(ToolRow.name_key == name_key(name)))
+            if row is None:
+                raise ToolNotFound(f"There is no tool named {name}.")
+            return record_of(row, await _version_row(session, row, row.version))
+
+    async def version(self, tool_id: int, number: int) -> ToolRecord:
+        """A tool with the version asked for. Raises ToolNotFound."""
+        async with self._database.session() as session:
+            row = await _row(session, tool_id)
+            return record_of(row, await _version_row(session, row, number))
+
+    async def list(
+        self, *, offset: int = 0, limit: int = 50, search: str = "", enabled: bool | None = None
+    ) -> Page[ToolSummary]:
+        """Tools whose name holds ``search``, by name; ``enabled`` None: both kinds."""
+        matching = and_(
+            ToolRow.name_key.like(like_pattern(name_key(search)), escape="\\"),
+            true() if enabled is None else ToolRow.enabled == enabled,
+        )
+        async with self._database.session() as session:
+            total = await session.scalar(select(func.count()).select_from(ToolRow).where(matching)) or 0
+            rows = await session.scalars(
+                select(ToolRow).where(matching).order_by(ToolRow.name_key).offset(offset).limit(limit)
+            )
+            return Page([summary_of(row) for row in rows], total, offset, limit)
+
+    async def versions(self, tool_id: int, *, offset: int = 0, limit: int = 50) -> Page[ToolVersionSummary]:
+        """The versions of a tool, newest first. Raises ToolNotFound."""
+        async with self._database.session() as session:
+            await _row(session, tool_id)
+            of_tool = ToolVersionRow.tool_id == tool_id
+            total = await session.scalar(select(func.count()).select_from(ToolVersionRow).where(of_tool)) or 0
+            rows = await session.execute(
+                select(ToolVersionRow.number, ToolVersionRow.note, ToolVersionRow.created_at, ToolVersionRow.created_by)
+                .where(of_tool)
+                .order_by(ToolVersionRow.number.desc())
+                .offset(offset)
+                .limit(limit)
+            )
+            return Page([ToolVersionSummary(*row) for row in rows], total, offset, limit)
+
+    async def current(self, known: Mapping[tuple[int, int], ToolDefinition] | None = None) -> CurrentTools:
+        """All tools with their newest versions. Of those in ``known`` the definition is not read again."""
+        known = known or {}
+        async with self._database.session() as session:
+            revision = await session.scalar(select(RevisionRow.number).where(RevisionRow.kind == TOOLS)) or 0
+            heads = list(await session.scalars(select(ToolRow)))
+            wanted = [row.id for row in heads if (row.id, row.version) not in known]
+            versions = await _newest_versions(session, wanted)
+        tools = []
+        for row in heads:
+            version = versions.get(row.id)
+            if version is not None:
+                tools.append(definition_of(row, version))
+            elif (earlier := known.get((row.id, row.version))) is not None:
+                tools.append(earlier if earlier.enabled == row.enabled else replace(earlier, enabled=row.enabled))
+        return CurrentTools(revision, tools)
+
+    async def revision(self) -> int:
+        """Raised by every write; see :class:`app.db.snapshot.Snapshot`."""
+        return await self._database.revision(TOOLS)
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[AsyncSession]:
+        async with self._database.writing(TOOLS) as session:
+            yield session
+        if self.after_write is not None:
+            await self.after_write()
+
+
+def _check(definition: ToolDefinition, note: str) -> None:
+    """What the databases could not keep. The rest is the business of parse_definition."""
+    for field, problem in (
+        ("description", text_problem(definition.description, max_bytes=MAX_BYTES)),
+        ("parameters", json_problem(dict(definition.parameters), max_bytes=MAX_BYTES)),
+        ("request", json_problem(asdict(definition.request), max_bytes=MAX_BYTES)),
+        ("note", text_problem(note, max_bytes=MAX_NOTE_BYTES)),
+    ):
+        if problem:
+            raise ToolInvalid(f"The {field} {problem}.", field=field)
+
+
+async def _row(session: AsyncSession, tool_id: int) -> ToolRow:
+    row = await session.get(ToolRow, tool_id)
+    if row is None:
+        raise ToolNotFound(f"There is no tool with the id {tool_id}; it may have been deleted.")
+    return row
+
+
+async def _version_row(session: AsyncSession, row: ToolRow, number: int) -> ToolVersionRow:
+    version = await session.scalar(
+        select(ToolVersionRow).where(ToolVersionRow.tool_id == row.id, ToolVersionRow.number == number)
+    )
+    if version is None:
+        raise ToolNotFound(f"The tool {row.name} has no version {number}; its newest is {row.version}.")
+    return version
+
+
+async def _add_version(
+    session: AsyncSession, row: ToolRow, definition: ToolDefinition, by: str, note: str
+) -> ToolVersionRow:
+    version = ToolVersionRow(
+        tool_id=row.id,
+        number=row.version,
+        note=note,
+        created_at=utc_now(),
+        created_by=by[:NAME_LENGTH],
+        **version_values(definition),
+    )
+    session.add(version)
+    await session.flush()
+    return version
+
+
+async def _refuse_taken(session: AsyncSession, name: str, *, except_id: int | None) -> None:
+    other = await session.scalar(select(ToolRow).where(ToolRow.name_key == name_key(name)))
+    if other is not None and other.id != except_id:
+        raise ToolNameTaken(
+            f"There is a tool named {other.name} already (capital letters do not count); choose another name."
+        )
+
+
+async def _refuse_conflict(session: AsyncSession, row: ToolRow, expected_version: int | None) -> None:
+    if expected_version is None or expected_version == row.version:
+        return
+    newest = await _version_row(session, row, row.version)
+    raise ToolConflict(
+        f"{newest.created_by} saved {row.name} as version {newest.number} in the meantime; you began with version "
+        f"{expected_version}. Compare the two, then save again.",
+        latest=newest.number,
+    )
+
+
+async def _newest_versions(session: AsyncSession, tool_ids: Sequence[int]) -> dict[int, ToolVersionRow]:
+    found: dict[int, ToolVersionRow] = {}
+    newest = and_(ToolVersionRow.tool_id == ToolRow.id, ToolVersionRow.number == ToolRow.version)
+    for start in range(0, len(tool_ids), _CHUNK):
+        ids = tool_ids[start : start + _CHUNK]
+        rows = await session.scalars(select(ToolVersionRow).join(ToolRow, newest).where(ToolRow.id.in_(ids)))
+        found.update({row.tool_id: row for row in rows})
+    return found
