@@ -1,0 +1,107 @@
+"""A guard around the stream of a library's chat model, so that it keeps the rules of :mod:`app.llm.completion`.
+
+The libraries take what comes: they run a tool with arguments that were cut off, take half a stream for a whole answer,
+read an endless one until memory is full, and each raises errors of its own kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Any, cast
+
+import orjson
+from langchain_core.messages import AIMessageChunk
+from langchain_core.outputs import ChatGenerationChunk
+
+from app.llm.completion import MAX_TEXT
+from app.llm.errors import ProviderError
+from app.llm.explain import Origin, explain, nonsense
+
+# What the providers call the end of a whole answer.
+_WHOLE = frozenset({"stop", "tool_calls", "function_call", "end_turn", "tool_use", "stop_sequence"})
+_TOOL_BLOCKS = ("tool_use", "tool_call", "tool_call_chunk", "input_json_delta", "function_call")
+
+
+async def guarded(
+    stream: AsyncIterator[ChatGenerationChunk], origin: Origin
+) -> AsyncGenerator[ChatGenerationChunk, None]:
+    """The chunks of ``stream``. Those from the first tool call on are held back until the answer is known to be whole.
+
+    Raises:
+        ProviderError: In place of every error of the library; and when the stream ends in the middle, grows beyond
+            all measure, or calls a tool with arguments that are not a JSON object.
+    """
+    guard = _Guard(origin)
+    async with aclosing(cast("AsyncGenerator[ChatGenerationChunk, None]", stream)) as chunks:
+        try:
+            async for chunk in chunks:
+                if guard.take(chunk):
+                    yield chunk
+        except ProviderError:
+            raise
+        except Exception as error:
+            raise explain(origin, error) from error
+    for chunk in guard.end():
+        yield chunk
+
+
+class _Guard:
+    def __init__(self, origin: Origin) -> None:
+        self._origin = origin
+        self._size = 0
+        self._reason = ""
+        self._held: list[ChatGenerationChunk] = []
+        self._calls: dict[Any, list[str]] = {}  # the arguments of each tool call, by index
+        self._names: dict[Any, str] = {}
+
+    def take(self, chunk: ChatGenerationChunk) -> bool:
+        """Note what is in ``chunk``; whether it may go on at once."""
+        message = cast("AIMessageChunk", chunk.message)
+        reason = (chunk.generation_info or {}).get("finish_reason") or message.response_metadata.get("stop_reason")
+        if reason:
+            self._reason = str(reason).lower()
+        self._size += len(chunk.text)
+        for call in message.tool_call_chunks:
+            key = call.get("index") if call.get("index") is not None else call.get("id")
+            arguments = call.get("args") or ""
+            self._size += len(arguments)
+            self._calls.setdefault(key, []).append(arguments)
+            if call.get("name"):
+                self._names[key] = str(call["name"])
+        if self._size > MAX_TEXT:
+            raise nonsense(self._origin, f"sent an answer of more than {MAX_TEXT:,} characters.")
+        if self._calls:
+            self._held.append(chunk)
+            return False
+        return True
+
+    def end(self) -> list[ChatGenerationChunk]:
+        """The chunks that were held back; without their tool calls when the answer was cut off."""
+        if not self._reason:
+            raise nonsense(self._origin, "ended its answer in the middle.")
+        if self._reason not in _WHOLE:
+            for chunk in self._held:
+                _drop_tool_calls(cast("AIMessageChunk", chunk.message))
+            return self._held
+        for key, parts in self._calls.items():
+            try:
+                whole = isinstance(orjson.loads("".join(parts) or "{}"), dict)
+            except orjson.JSONDecodeError:
+                whole = False
+            if not whole:
+                name = self._names.get(key, "")
+                raise nonsense(
+                    self._origin, f"called the tool {name!r} with arguments that are not a JSON object, or cut off."
+                )
+        return self._held
+
+
+def _drop_tool_calls(message: AIMessageChunk) -> None:
+    message.tool_call_chunks = []
+    message.tool_calls = []
+    message.invalid_tool_calls = []
+    if isinstance(message.content, list):
+        message.content = [
+            block for block in message.content if not (isinstance(block, dict) and block.get("type") in _TOOL_BLOCKS)
+        ]
