@@ -5,6 +5,7 @@ AriError
 ├── AriTimeout              no answer in time; retryable
 ├── AriReplaced             another client took over the application; final
 ├── AriProtocolError        Asterisk sent what is not ARI
+├── AriTooLarge             a request exceeds what Asterisk takes; nothing was sent
 └── AriRequestFailed        an answer with status 400 and above
     ├── AriUnauthorized         401: name or password are wrong; 403: the user may only read
     ├── AriNotFound             404: the channel (bridge, playback, ...) is gone
@@ -81,3 +82,9 @@ class AriConflict(AriRequestFailed):
     """It is there, but not in the state for this, such as a channel that has left Stasis."""
 
     code = "ari_conflict"
+
+
+class AriTooLarge(AriError):
+    """A request exceeds what Asterisk takes: 65,535 bytes on the socket, 40,960 bytes of body over HTTP."""
+
+    code = "ari_too_large"

@@ -1,0 +1,270 @@
+"""Handles: a channel or a playback, with the operations that the product needs.
+
+A handle is an id and the way to Asterisk; making one costs nothing and asks nothing. Every operation is one request
+(see :meth:`app.ari.client.AriClient.request` for time limits, cancellation and errors) and raises ``AriNotFound`` when
+the channel is gone and ``AriConflict`` when it has left the application.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+from urllib.parse import quote
+
+import msgspec
+
+from app.ari.cancellation import Cancellation
+from app.ari.config import AsteriskInfo
+from app.ari.errors import AriError, AriNotFound, AriUnavailable
+from app.ari.events import ChannelDestroyed, Event, PlaybackFinished, StasisEnd
+from app.ari.requests import QueryValue
+
+_VARIABLES_BYTES = 30_000
+"""JSON bytes of variables in one request. Quoted a second time for the event socket they at most double, and stay below
+its 65,535 bytes; over HTTP 40,960 are allowed."""
+
+
+class Ari(Protocol):
+    """What a handle needs of the client."""
+
+    @property
+    def asterisk(self) -> AsteriskInfo | None:
+        """The server at the last connect."""
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, QueryValue] | None = None,
+        body: Any = None,
+        timeout: float | None = None,
+    ) -> Any:
+        """Send one request."""
+
+    def listen(self, channel_id: str, callback: Callable[[Event], None]) -> Callable[[], None]:
+        """Events of one channel."""
+
+    def until_lost(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Called once when the event socket breaks."""
+
+    async def subscribe(self, channel_id: str) -> None:
+        """Have the channel's events until it is gone."""
+
+
+class Channel:
+    """One channel, by its id (``UNIQUEID`` in the dialplan)."""
+
+    __slots__ = ("_ari", "_path", "id")
+
+    def __init__(self, ari: Ari, channel_id: str) -> None:
+        self.id = channel_id
+        self._ari = ari
+        self._path = f"channels/{quote(channel_id, safe='')}"
+
+    def __repr__(self) -> str:
+        return f"Channel({self.id!r})"
+
+    async def get_variable(self, name: str) -> str | None:
+        """The value of a channel variable or a function such as ``CALLERID(num)``; None where it was never set.
+
+        Asterisk 16 answers 204 to a write before the channel has carried it out, so that reading it back at once may
+        find the old value. Writes keep their order among each other, and come before a ``continue`` that follows.
+
+        Raises:
+            AriRequestFailed: with status 500 for an unknown function, or one that ``live_dangerously`` forbids.
+        """
+        try:
+            answer = await self._ari.request("GET", f"{self._path}/variable", query={"variable": name})
+        except AriNotFound as error:
+            # Both are 404: "Provided variable was not found", "Provided channel was not found" (16.28 and 22.10).
+            if "variable was not found" in str(error):
+                return None
+            raise
+        value = answer.get("value") if isinstance(answer, dict) else None
+        return value if isinstance(value, str) else None
+
+    async def set_variables(self, variables: Mapping[str, str]) -> None:
+        """Set channel variables: in one request where the server has it (20.20, 22.10, 23.4), else in one each,
+        all under way at the same time. All are set when this returns, and before a ``continue`` that follows.
+
+        What does not fit one request goes in several. Asterisk says nothing about a function that it refuses to write.
+        If this fails, some of the variables may be set.
+
+        Raises:
+            AriTooLarge: a single value is longer than any way to Asterisk carries (about 40,000 bytes).
+        """
+        asterisk = self._ari.asterisk
+        if asterisk is not None and asterisk.bulk_variables:
+            path = f"{self._path}/variables"
+            await together([self._ari.request("POST", path, body={"variables": part}) for part in _parts(variables)])
+            return
+        path = f"{self._path}/variable"
+        # In the body: a query is limited to 4 kB, and would be in a proxy's log.
+        await together(
+            [
+                self._ari.request("POST", path, body={"variable": name, "value": value})
+                for name, value in variables.items()
+            ]
+        )
+
+    async def continue_in_dialplan(
+        self,
+        context: str | None = None,
+        extension: str | None = None,
+        priority: int | None = None,
+        label: str | None = None,
+    ) -> None:
+        """Leave the application, and go on in the dialplan: at the next priority unless told otherwise.
+
+        When the connection breaks before the answer, it is repeated over HTTP, and a channel that is no longer there
+        then counts as continued (see :mod:`app.ari.loss`).
+
+        Raises:
+            AriConflict: the channel is not in the application (any more).
+        """
+        places = {"context": context, "extension": extension, "priority": priority, "label": label}
+        query = {name: place for name, place in places.items() if place is not None}
+        await self._ari.request("POST", f"{self._path}/continue", query=query)
+
+    async def answer(self) -> None:
+        """Answer the call. A channel that is up stays up."""
+        await self._ari.request("POST", f"{self._path}/answer")
+
+    async def ring(self) -> None:
+        """Indicate ringing to the caller."""
+        await self._ari.request("POST", f"{self._path}/ring")
+
+    async def hangup(self, reason: str | None = None) -> None:
+        """Hang up. ``reason`` is one of ARI's words: ``normal``, ``busy``, ``congestion``, ``no_answer``, ..."""
+        await self._ari.request("DELETE", self._path, query={"reason": reason} if reason else None)
+
+    async def dtmf(
+        self, digits: str, *, before: int | None = None, between: int | None = None, duration: int | None = None
+    ) -> None:
+        """Send DTMF to the peer. Times are milliseconds: before the first, between, and of each digit.
+
+        Returns when Asterisk has accepted it, not when the last digit was sent.
+        """
+        given = {"before": before, "between": between, "duration": duration}
+        times = {name: time for name, time in given.items() if time is not None}
+        await self._ari.request("POST", f"{self._path}/dtmf", query={"dtmf": digits, **times})
+
+    async def play(self, media: str | Sequence[str], playback_id: str | None = None) -> Playback:
+        """Play ``sound:``, ``recording:``, ``number:``, ``digits:``, ``characters:`` or ``tone:`` media, in turn.
+
+        Returns when Asterisk has queued it. The id is ours, and we listen before we ask, so that not even an immediate
+        end is missed.
+        """
+        playback = Playback(self._ari, self.id, playback_id or uuid.uuid4().hex)
+        try:
+            await self._ari.request(
+                "POST",
+                f"{self._path}/play/{quote(playback.id, safe='')}",
+                body={"media": [media] if isinstance(media, str) else list(media)},
+            )
+        except BaseException:
+            playback.abandon()
+            raise
+        return playback
+
+    async def subscribe(self) -> None:
+        """Have this channel's events until it is gone, after it left the application too, and after reconnects.
+
+        Without it, Asterisk tells the end of an inbound call (``ChannelDestroyed``) to nobody.
+        """
+        await self._ari.subscribe(self.id)
+
+
+class Playback:
+    """One playback on a channel. It is followed until it ends, the channel leaves, or the event socket breaks."""
+
+    def __init__(self, ari: Ari, channel_id: str, playback_id: str) -> None:
+        self.id = playback_id
+        self._ari = ari
+        # "done", "failed", or "lost" when the end cannot be known.
+        self._end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._stops = (ari.listen(channel_id, self._on_event), ari.until_lost(self._on_lost))
+
+    async def finished(self, timeout: float) -> bool:
+        """Wait until it was heard or stopped. Needs ``PlaybackFinished`` among the events (``AriConfig.events``).
+
+        Cancelling only ends the waiting.
+
+        Returns:
+            False when it failed: the caller hung up, or a file is missing.
+
+        Raises:
+            TimeoutError: it still plays after ``timeout`` seconds.
+            AriUnavailable: the event socket broke, so nobody will tell.
+        """
+        async with asyncio.timeout(timeout):
+            end = await asyncio.shield(self._end)
+        if end == "lost":
+            raise AriUnavailable(f"The event socket broke while playback {self.id} was heard; its end is unknown.")
+        return end == "done"
+
+    async def stop(self) -> None:
+        """Stop it; one that has ended is left alone."""
+        with contextlib.suppress(AriNotFound):
+            await self._ari.request("DELETE", f"playbacks/{quote(self.id, safe='')}")
+
+    def abandon(self) -> None:
+        """Follow it no longer."""
+        self._ended("lost")
+
+    def _on_event(self, event: Event) -> None:
+        if isinstance(event, PlaybackFinished):
+            if event.playback.id == self.id:
+                self._ended(event.playback.state)
+        elif isinstance(event, StasisEnd | ChannelDestroyed):
+            self._ended("failed")
+
+    def _on_lost(self) -> None:
+        self._ended("lost")
+
+    def _ended(self, how: str) -> None:
+        for stop in self._stops:
+            stop()
+        if not self._end.done():
+            self._end.set_result(how)
+
+
+async def together(requests: Sequence[Coroutine[Any, Any, Any]]) -> None:
+    """Await requests at the same time. At the first failure the others are cancelled, and it is raised as it is."""
+    if len(requests) == 1:
+        await requests[0]
+        return
+    cancellation = Cancellation()
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for request in requests:
+                tasks.create_task(request)
+    except* AriError as group:
+        failure: BaseException = group
+        while isinstance(failure, BaseExceptionGroup):
+            failure = failure.exceptions[0]
+    else:
+        return
+    cancellation.check()
+    raise failure
+
+
+def _parts(variables: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """Cut into dicts whose JSON stays within ``_VARIABLES_BYTES``, as long as each value does."""
+    part: dict[str, str] = {}
+    size = 0
+    for name, value in variables.items():
+        # Quoting makes text longer, so count what will be sent; most answers are far below the limit.
+        length = len(name) + len(value)
+        length = length * 6 if length * 6 < 1_000 else len(msgspec.json.encode((name, value)))
+        if part and size + length > _VARIABLES_BYTES:
+            yield part
+            part, size = {}, 0
+        part[name] = value
+        size += length + 8
+    if part:
+        yield part
