@@ -70,7 +70,7 @@ async def open_parts(settings: Settings, *, calls: bool = True) -> AsyncIterator
     async with AsyncExitStack() as stack:
         database = Database(settings.database_url)
         stack.push_async_callback(database.aclose)
-        migration = await database.migrate()
+        migration = await database.migrate(service_url=_service_url(settings))
         logger.info("database.ready", database=database.describe(), revision=migration.revision)
 
         prompts, tools = PromptStore(database), ToolStore(database)
@@ -106,12 +106,10 @@ async def open_parts(settings: Settings, *, calls: bool = True) -> AsyncIterator
             models=models,
             memory=memory,
             agent=agent,
-            executor=executor,
             ari=ari,
             calls=supervisor,
             credentials=credentials_from(settings),
             started_at=datetime.now(UTC),
-            version=package_version(),
         )
         background = asyncio.TaskGroup()
         await stack.enter_async_context(background)
@@ -138,6 +136,12 @@ async def _serve_calls(supervisor: CallSupervisor, ari: AriClient) -> None:
 async def _stop(tasks: list[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
+
+
+def _service_url(settings: Settings) -> str:
+    """Where the service reaches itself, for the example tool of an empty installation."""
+    host = settings.web_host if settings.web_host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104 - compared
+    return f"http://[{host}]:{settings.web_port}" if ":" in host else f"http://{host}:{settings.web_port}"
 
 
 def _ari_config(settings: Settings) -> AriConfig:
