@@ -1,0 +1,129 @@
+"""``/api/prompts``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
+
+from app.api.guard import UserDep
+from app.api.parts import Parts, PartsDep
+from app.api.preconditions import IfMatch, conflict, expected_version, set_etag
+from app.api.problems import ProblemError
+from app.api.responses import BODY, problems
+from app.llm.errors import UnknownModel
+from app.prompts.errors import PromptConflict
+from app.schemas.page import Limit, Offset, PageBody, Search
+from app.schemas.problem import FieldProblem
+from app.schemas.prompts import (
+    PromptBody,
+    PromptCreate,
+    PromptSummaryBody,
+    PromptUpdate,
+    PromptVersionBody,
+    PublishBody,
+)
+
+router = APIRouter(prefix="/prompts", tags=["prompts"])
+
+Id = Annotated[int, Path(ge=1, le=2**31 - 1, examples=[1])]
+Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="Number of the version.", examples=[1])]
+
+
+@router.get("", summary="List prompts", responses=problems(422))
+async def list_prompts(
+    parts: PartsDep, offset: Offset = 0, limit: Limit = 50, search: Search = ""
+) -> PageBody[PromptSummaryBody]:
+    """By name, a page at a time."""
+    page = await parts.prompts.list(offset=offset, limit=limit, search=search)
+    items = [PromptSummaryBody.of(summary) for summary in page.items]
+    return PageBody(items=items, total=page.total, offset=offset, limit=limit)
+
+
+@router.post("", status_code=201, summary="Create a prompt", responses={**BODY, **problems(409)})
+async def create_prompt(parts: PartsDep, user: UserDep, body: PromptCreate, response: Response) -> PromptBody:
+    """As version 1. The first one that is published becomes the default."""
+    _known_model(parts, body.model)
+    record = await parts.prompts.create(body.draft(), by=user.name, publish=body.publish)
+    response.headers["Location"] = f"/api/prompts/{record.prompt.id}"
+    set_etag(response, record.summary.latest_version)
+    return PromptBody.of(record)
+
+
+@router.get("/{prompt_id}", summary="Read a prompt", responses=problems(404, 422))
+async def get_prompt(parts: PartsDep, prompt_id: Id, response: Response) -> PromptBody:
+    """With its newest version, published or not. The `ETag` goes into `If-Match` when you save."""
+    record = await parts.prompts.get(prompt_id)
+    set_etag(response, record.summary.latest_version)
+    return PromptBody.of(record)
+
+
+@router.put("/{prompt_id}", summary="Save a prompt", responses={**BODY, **problems(404, 409, 412, 428)})
+async def save_prompt(
+    parts: PartsDep, user: UserDep, prompt_id: Id, body: PromptUpdate, response: Response, if_match: IfMatch = None
+) -> PromptBody:
+    """As a new version. Say which version you made it from, by `If-Match` or `expected_version`."""
+    expected = expected_version(if_match, body.expected_version)
+    _known_model(parts, body.model)
+    try:
+        record = await parts.prompts.save(
+            prompt_id, body.draft(), by=user.name, expected_version=expected, publish=body.publish
+        )
+    except PromptConflict as error:
+        raise conflict(error, if_match) from error
+    set_etag(response, record.summary.latest_version)
+    return PromptBody.of(record)
+
+
+@router.delete(
+    "/{prompt_id}", status_code=204, summary="Delete a prompt", responses=problems(400, 403, 404, 409, 412, 422)
+)
+async def delete_prompt(parts: PartsDep, prompt_id: Id, if_match: IfMatch = None) -> None:
+    """With all its versions. The default prompt can be deleted only when it is the last one."""
+    try:
+        await parts.prompts.delete(prompt_id, expected_version=expected_version(if_match, required=False))
+    except PromptConflict as error:
+        raise conflict(error, if_match) from error
+
+
+@router.get("/{prompt_id}/versions", summary="List a prompt's versions", responses=problems(404, 422))
+async def list_versions(
+    parts: PartsDep, prompt_id: Id, offset: Offset = 0, limit: Limit = 50
+) -> PageBody[PromptVersionBody]:
+    """Newest first."""
+    page = await parts.prompts.versions(prompt_id, offset=offset, limit=limit)
+    items = [PromptVersionBody.of(version) for version in page.items]
+    return PageBody(items=items, total=page.total, offset=offset, limit=limit)
+
+
+@router.get("/{prompt_id}/versions/{number}", summary="Read one version of a prompt", responses=problems(404, 422))
+async def get_version(parts: PartsDep, prompt_id: Id, number: Number) -> PromptBody:
+    """A version as it was saved; name and default mark are the prompt's of today."""
+    return PromptBody.of(await parts.prompts.version(prompt_id, number))
+
+
+@router.post("/{prompt_id}/publish", summary="Publish a version", responses={**BODY, **problems(404)})
+async def publish_version(
+    parts: PartsDep, user: UserDep, prompt_id: Id, body: PublishBody, response: Response
+) -> PromptBody:
+    """Calls use it from the next turn on: a draft goes live, or an older version comes back."""
+    record = await parts.prompts.publish(prompt_id, body.version, by=user.name)
+    set_etag(response, record.summary.latest_version)
+    return PromptBody.of(record)
+
+
+@router.post("/{prompt_id}/default", summary="Make a prompt the default", responses=problems(403, 404, 409, 422))
+async def set_default(parts: PartsDep, user: UserDep, prompt_id: Id, response: Response) -> PromptBody:
+    """Calls that name no prompt use it. Exactly one is the default."""
+    record = await parts.prompts.set_default(prompt_id, by=user.name)
+    set_etag(response, record.summary.latest_version)
+    return PromptBody.of(record)
+
+
+def _known_model(parts: Parts, model: str | None) -> None:
+    try:
+        parts.models.resolve(model)
+    except UnknownModel as error:
+        if model:
+            field = FieldProblem(field="model", message=str(error), type=error.code)
+            raise ProblemError(422, error.code, str(error), errors=(field,)) from error

@@ -1,0 +1,190 @@
+"""Reads the state of every part: for ``/api/status``, the status page and readiness."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+from app.api.parts import Parts
+from app.ari.config import AriState, AriStatus
+from app.db.errors import DatabaseError
+from app.llm.registry import ProviderStatus
+from app.schemas.status import (
+    AriBody,
+    AsteriskBody,
+    CallsBody,
+    DatabaseBody,
+    Level,
+    MemoryBody,
+    ModelBody,
+    ProviderBody,
+    ServiceBody,
+    StatusBody,
+)
+
+_NOT_CONFIGURED: Final = (
+    "Not configured, so no calls come in. Set ASTERISK_ARI_URL (such as http://127.0.0.1:8088), ASTERISK_ARI_USERNAME "
+    "and ASTERISK_ARI_PASSWORD, as in Asterisk's ari.conf, and restart the service."
+)
+_REPLACED: Final = (
+    "Another program connected to Asterisk with the same application name and takes the calls now. Stop it or give one "
+    "of them another ASTERISK_APP_NAME, then restart this service."
+)
+
+
+async def read_status(parts: Parts) -> StatusBody:
+    """Everything, now. Asks the database (for at most two seconds), and nothing else over the network."""
+    return StatusBody(
+        service=_service(parts),
+        ari=read_ari(parts),
+        calls=_calls(parts),
+        database=await _database(parts),
+        memory=_memory(parts),
+        model=ModelBody(
+            default=str(parts.models.default),
+            reason=parts.models.default_reason,
+            fallback=str(parts.models.fallback) if parts.models.fallback else None,
+        ),
+        providers=[_provider(parts, status) for status in parts.models.statuses()],
+    )
+
+
+def obstacles_of(parts: Parts) -> list[str]:
+    """Why calls cannot be served now; empty when they can.
+
+    That the tables are migrated and the catalogs loaded needs no line: before, there are no parts to read. A database
+    that goes away later is none either: calls go on with what is loaded.
+    """
+    obstacles = []
+    ari = read_ari(parts)
+    if ari.state not in ("connected", "not_configured"):
+        obstacles.append(f"Asterisk: {ari.detail}")
+    if parts.calls is not None and parts.calls.status.draining:
+        obstacles.append("Calls: the service is stopping and takes no new ones.")
+    return obstacles
+
+
+def read_ari(parts: Parts) -> AriBody:
+    """The connection to Asterisk, and what to do when there is none."""
+    settings = parts.settings
+    if parts.ari is None:
+        return AriBody(
+            level="off",
+            state="not_configured",
+            detail=_NOT_CONFIGURED,
+            app=settings.asterisk_app_name,
+            url=settings.asterisk_ari_url,
+            since=None,
+            reconnects=0,
+            asterisk=None,
+            last_error=None,
+        )
+    status = parts.ari.status
+    asterisk = None
+    if status.asterisk is not None:
+        asterisk = AsteriskBody(
+            version=status.asterisk.version,
+            entity_id=status.asterisk.entity_id,
+            system_name=status.asterisk.system_name,
+            rest_over_websocket=status.asterisk.rest_over_websocket,
+        )
+    return AriBody(
+        level=_ARI_LEVELS[status.state],
+        state=status.state.value,
+        detail=_ari_detail(status, settings.asterisk_ari_url),
+        app=settings.asterisk_app_name,
+        url=settings.asterisk_ari_url,
+        since=status.since,
+        reconnects=max(0, status.connects - 1),
+        asterisk=asterisk,
+        last_error=status.last_error,
+    )
+
+
+_ARI_LEVELS: Final[dict[AriState, Level]] = {
+    AriState.CONNECTED: "ok",
+    AriState.CONNECTING: "warning",
+    AriState.WAITING: "error",
+    AriState.REPLACED: "error",
+    AriState.CLOSED: "error",
+}
+
+
+def _ari_detail(status: AriStatus, url: str | None) -> str:
+    if status.state is AriState.CONNECTED:
+        version = f" {status.asterisk.version}" if status.asterisk else ""
+        return f"Connected to Asterisk{version} at {url}."
+    if status.state is AriState.REPLACED:
+        return _REPLACED
+    if status.state is AriState.CLOSED:
+        return "The connection is closed; the service is stopping."
+    reason = (status.last_error or "").rstrip(".")
+    return (
+        f"Not connected to {url}{': ' + reason if reason else ''}. It is tried again by itself. Check that Asterisk "
+        "runs and that http.conf and ari.conf are enabled; `asterisk-ai doctor` finds out which it is."
+    )
+
+
+def _service(parts: Parts) -> ServiceBody:
+    uptime = datetime.now(UTC) - parts.started_at
+    return ServiceBody(version=parts.version, started_at=parts.started_at, uptime_seconds=int(uptime.total_seconds()))
+
+
+def _calls(parts: Parts) -> CallsBody | None:
+    if parts.calls is None:
+        return None
+    status = parts.calls.status
+    return CallsBody(active=status.active, limit=status.limit, served=status.served, draining=status.draining)
+
+
+async def _database(parts: Parts) -> DatabaseBody:
+    error = None
+    try:
+        await parts.database.ping()
+    except DatabaseError as failure:
+        error = str(failure)
+    stale = [s for s in (parts.prompt_catalog.status.stale_since, parts.tool_catalog.status.stale_since) if s]
+    return DatabaseBody(
+        level="error" if error else "warning" if stale else "ok",
+        detail=parts.database.describe(),
+        error=error,
+        prompts=len(parts.prompt_catalog.all()),
+        tools=len(parts.tool_catalog.all()),
+        stale_since=min(stale, default=None),
+    )
+
+
+def _memory(parts: Parts) -> MemoryBody:
+    status = parts.memory.status()
+    return MemoryBody(
+        level="ok" if status.connected else "error",
+        backend=status.backend,
+        detail=status.detail,
+        conversations=status.conversations,
+        unsaved_turns=status.unsaved_turns,
+        last_error=status.last_error,
+        last_error_at=status.last_error_at,
+    )
+
+
+def _provider(parts: Parts, status: ProviderStatus) -> ProviderBody:
+    return ProviderBody(
+        level=_provider_level(parts, status),
+        name=status.name,
+        default_model=status.default_model,
+        configured=status.configured,
+        detail=status.detail,
+        last_success=status.last_success,
+        last_error=status.last_error,
+        last_error_at=status.last_error_at,
+    )
+
+
+def _provider_level(parts: Parts, status: ProviderStatus) -> Level:
+    if not status.configured:
+        # The one that calls are sent to cannot be used: that is an error, and not just something left out.
+        return "error" if parts.models.default.provider == status.name else "off"
+    failed_last = status.last_error_at is not None and (
+        status.last_success is None or status.last_success < status.last_error_at
+    )
+    return "error" if failed_last else "ok"

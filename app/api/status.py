@@ -1,0 +1,17 @@
+"""``/api/status``: the state of the service, for programs."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from app.api.parts import PartsDep
+from app.api.reading import read_status
+from app.schemas.status import StatusBody
+
+router = APIRouter(tags=["status"])
+
+
+@router.get("/status", summary="Read the state of the service")
+async def status(parts: PartsDep) -> StatusBody:
+    """What the status page shows: Asterisk, calls, database, memory, models, providers."""
+    return await read_status(parts)

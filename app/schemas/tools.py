@@ -1,0 +1,159 @@
+"""Tools in requests and answers."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.tools.definition import NAME_PATTERN, Method, ToolDefinition
+from app.tools.records import ToolRecord, ToolSummary, ToolVersionSummary
+from app.tools.validation import (
+    MAX_DESCRIPTION_CHARS,
+    MAX_RESPONSE_BYTES,
+    MAX_TIMEOUT,
+    MIN_RESPONSE_BYTES,
+    MIN_TIMEOUT,
+    parse_definition,
+    warnings_of,
+)
+
+
+class RequestBody(BaseModel):
+    """The HTTP request that a tool makes. `{{ name }}` stands for an argument of the model, `{{ call.name }}` for a
+    call variable."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    method: Method = Field(examples=["GET"])
+    url: str = Field(min_length=1, max_length=8_000, examples=["https://shop.example.com/orders/{{ order_id }}"])
+    headers: dict[str, str] = Field(default_factory=dict, examples=[{"Accept": "application/json"}])
+    query: dict[str, Any] | None = Field(
+        default=None,
+        description="Null: for methods without a body, the arguments that no placeholder used.",
+        examples=[{"language": "{{ call.language }}"}],
+    )
+    json_body: Any = Field(
+        default=None,
+        description="Null: for methods with a body, an object of the arguments that no placeholder used.",
+        examples=[{"number": "{{ order_id }}"}],
+    )
+    timeout: float = Field(
+        default=5.0, ge=MIN_TIMEOUT, le=MAX_TIMEOUT, allow_inf_nan=False, description="Seconds.", examples=[5]
+    )
+    max_response_bytes: int = Field(
+        default=1_000_000, ge=MIN_RESPONSE_BYTES, le=MAX_RESPONSE_BYTES, examples=[1_000_000]
+    )
+
+
+class ToolFields(BaseModel):
+    """What an operator writes."""
+
+    name: str = Field(pattern=NAME_PATTERN, description="As the model calls it.", examples=["get_order_status"])
+    description: str = Field(
+        min_length=1,
+        max_length=MAX_DESCRIPTION_CHARS,
+        description="What it does and when to use it: the model decides by it.",
+        examples=["Looks up where an order is. Use it when the caller has said the order number."],
+    )
+    parameters: dict[str, Any] = Field(
+        description="JSON Schema of the arguments: an object with properties.",
+        examples=[{"type": "object", "properties": {"order_id": {"type": "string"}}, "required": ["order_id"]}],
+    )
+    request: RequestBody
+    enabled: bool = Field(default=True, description="Whether models are offered it.")
+
+
+class ToolCreate(ToolFields):
+    """A new tool."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    note: Annotated[str, Field(max_length=500)] = Field(default="", description="Why this version was made.")
+
+    def definition(self) -> ToolDefinition:
+        """As the store takes it. Raises ToolInvalid."""
+        fields = self.model_dump(include={"name", "description", "parameters", "request", "enabled"})
+        return parse_definition(fields)
+
+
+class ToolUpdate(ToolCreate):
+    """A new version of a tool, whole: a field that is left out goes back to its default."""
+
+    expected_version: int | None = Field(
+        default=None, ge=1, description="The version when you read it; instead of `If-Match`.", examples=[3]
+    )
+
+
+class EnabledBody(BaseModel):
+    """Whether models are offered a tool."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    enabled: bool
+
+
+class ToolSummaryBody(BaseModel):
+    """A line of the list."""
+
+    id: int = Field(examples=[1])
+    name: str = Field(examples=["get_order_status"])
+    enabled: bool
+    version: int = Field(examples=[1])
+    created_at: datetime
+    updated_at: datetime
+    updated_by: str = Field(examples=["admin"])
+
+    @classmethod
+    def of(cls, summary: ToolSummary) -> ToolSummaryBody:
+        """From the store's."""
+        return cls(**asdict(summary))
+
+
+class ToolBody(ToolFields):
+    """A tool with one of its versions, usually the newest."""
+
+    id: int = Field(examples=[1])
+    version: int = Field(description="Of the fields here.", examples=[1])
+    latest_version: int = Field(examples=[1])
+    note: str
+    created_at: datetime = Field(description="When this version was made.")
+    created_by: str = Field(examples=["admin"])
+    updated_at: datetime = Field(description="When the tool was last changed.")
+    warnings: list[str] = Field(description="What a provider would not take or would ignore.", examples=[[]])
+
+    @classmethod
+    def of(cls, record: ToolRecord) -> ToolBody:
+        """From the store's. Built without validation: what is stored is shown, even if the limits changed since."""
+        definition, summary = record.definition, record.summary
+        return cls.model_construct(
+            name=definition.name,
+            description=definition.description,
+            parameters=dict(definition.parameters),
+            request=RequestBody.model_construct(**asdict(definition.request)),
+            enabled=definition.enabled,
+            id=definition.id,
+            version=definition.version,
+            latest_version=summary.version,
+            note=record.note,
+            created_at=record.created_at,
+            created_by=record.created_by,
+            updated_at=summary.updated_at,
+            warnings=warnings_of(definition),
+        )
+
+
+class ToolVersionBody(BaseModel):
+    """A line of the list of versions."""
+
+    number: int = Field(examples=[1])
+    note: str
+    created_at: datetime
+    created_by: str = Field(examples=["admin"])
+
+    @classmethod
+    def of(cls, version: ToolVersionSummary) -> ToolVersionBody:
+        """From the store's."""
+        return cls(**asdict(version))

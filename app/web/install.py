@@ -1,0 +1,37 @@
+"""Puts the web interface into an application: pages below ``/ui``, files below ``/static``."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.responses import RedirectResponse
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from app.api.guard import signed_in
+from app.web import lists, status
+from app.web.pages import FOLDER, error_page
+
+router = APIRouter(include_in_schema=False, dependencies=[Depends(signed_in)])
+router.include_router(status.router)
+router.include_router(lists.router)
+
+
+class _Static(StaticFiles):
+    """Files that a browser asks about again before it uses them: their names stay the same over versions."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers.setdefault("Cache-Control", "no-cache")
+        return response
+
+
+def install(app: FastAPI) -> None:
+    """Call once, after :func:`app.api.install.install`, whose guard and error handling it relies on."""
+    app.state.error_page = error_page
+    app.include_router(router)
+    app.mount("/static", _Static(directory=FOLDER / "static"), name="static")
+
+    @app.get("/", include_in_schema=False)
+    async def to_the_pages() -> RedirectResponse:
+        return RedirectResponse("/ui", 307)

@@ -1,0 +1,40 @@
+"""Prompts and tools, to look at."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse
+
+from app.api.parts import PartsDep
+from app.web.pages import render
+
+router = APIRouter(prefix="/ui")
+
+PAGE_SIZE: Final = 50
+
+PageNumber = Annotated[int, Query(ge=1, le=100_000)]
+
+
+@router.get("/prompts")
+async def prompts(request: Request, parts: PartsDep, page: PageNumber = 1) -> HTMLResponse:
+    """The prompts, by name."""
+    found = await parts.prompts.list(offset=(page - 1) * PAGE_SIZE, limit=PAGE_SIZE)
+    return render(request, "prompts.html", prompts=found.items, total=found.total, page=page, size=PAGE_SIZE)
+
+
+@router.get("/tools")
+async def tools(request: Request, parts: PartsDep, page: PageNumber = 1) -> HTMLResponse:
+    """The tools, by name."""
+    found = await parts.tools.list(offset=(page - 1) * PAGE_SIZE, limit=PAGE_SIZE)
+    definitions = {tool.id: tool for tool in parts.tool_catalog.all()}
+    return render(
+        request,
+        "tools.html",
+        tools=found.items,
+        definitions=definitions,
+        total=found.total,
+        page=page,
+        size=PAGE_SIZE,
+    )

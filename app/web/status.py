@@ -1,0 +1,95 @@
+"""The status page: what an operator looks at first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+
+from app.api.parts import Parts, PartsDep
+from app.api.reading import obstacles_of, read_status
+from app.schemas.status import StatusBody
+from app.web.pages import render
+
+router = APIRouter(prefix="/ui")
+
+_ARI_WORDS: Final = {
+    "not_configured": "Not configured",
+    "connecting": "Connecting",
+    "connected": "Connected",
+    "waiting": "Not connected",
+    "replaced": "Replaced",
+    "closed": "Closed",
+}
+_PROVIDER_WORDS: Final = {"ok": "Ready", "off": "Not configured", "error": "Failing", "warning": "Slow"}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One of the steps from an empty installation to an answered call.
+
+    Attributes:
+        command: What to type, if that does it.
+    """
+
+    done: bool
+    text: str
+    command: str = ""
+
+
+@router.get("")
+async def page(request: Request, parts: PartsDep) -> HTMLResponse:
+    """The whole page."""
+    return render(request, "status.html", **await _values(parts))
+
+
+@router.get("/status")
+async def renewed(request: Request, parts: PartsDep) -> HTMLResponse:
+    """The part of it that renews itself."""
+    return render(request, "status_parts.html", **await _values(parts))
+
+
+async def _values(parts: Parts) -> dict[str, Any]:
+    status = await read_status(parts)
+    default = next((p for p in status.providers if p.name == parts.models.default.provider), None)
+    if default is not None and default.name == "demo":
+        level, word = "warning", "Demonstration"
+    elif default is None or not default.configured:
+        level, word = "error", "Cannot be used"
+    else:
+        level, word = default.level, _PROVIDER_WORDS[default.level]
+    return {
+        "status": status,
+        "reasons": obstacles_of(parts),
+        "model_level": level,
+        "model_word": word,
+        "ari_words": _ARI_WORDS,
+        "provider_words": _PROVIDER_WORDS,
+        "steps": _steps(parts, status),
+    }
+
+
+def _steps(parts: Parts, status: StatusBody) -> list[Step]:
+    has_model = parts.models.default.provider != "demo"
+    served = status.calls is not None and status.calls.served > 0
+    return [
+        Step(
+            has_model,
+            "Choose a language model: set OPENAI_API_KEY, GEMINI_API_KEY or ANTHROPIC_API_KEY in .env, and restart."
+            if not has_model
+            else f"A language model is chosen: {status.model.default}.",
+        ),
+        Step(
+            status.ari.level == "ok",
+            "Connect Asterisk: set ASTERISK_ARI_URL, ASTERISK_ARI_USERNAME and ASTERISK_ARI_PASSWORD in .env, and "
+            "restart. This finds out what is still missing, and says what to type:"
+            if status.ari.level != "ok"
+            else "Asterisk is connected.",
+            "" if status.ari.level == "ok" else "asterisk-ai doctor",
+        ),
+        Step(served, "Add an extension to your dialplan. This prints it, ready to paste:", "asterisk-ai dialplan"),
+        Step(served, "Call it." if not served else "Calls were answered."),
+        Step(False, "Try a conversation without a telephone:", "asterisk-ai chat"),
+    ]

@@ -1,0 +1,144 @@
+"""An application with the routes as ``app.main`` installs them, on a real database in a temporary SQLite file.
+
+Asterisk, calls and memory are small stand-ins with the ``status`` that the routes read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from app.api.install import install as install_api
+from app.api.parts import Parts
+from app.ari.config import AriState, AriStatus, AsteriskInfo
+from app.core.security import Credentials
+from app.core.settings import Settings
+from app.db.database import Database
+from app.llm.registry import Models
+from app.memory.interface import MemoryStatus
+from app.prompts.catalog import PromptCatalog
+from app.prompts.store import PromptStore
+from app.tools.catalog import ToolCatalog
+from app.tools.store import ToolStore
+from app.web.install import install as install_web
+
+LOGIN = ("admin", "right-password")
+
+
+@dataclass
+class CallsStatusStub:
+    """What :class:`app.calls.supervisor.CallsStatus` has."""
+
+    active: int = 3
+    limit: int = 200
+    served: int = 41
+    draining: bool = False
+
+
+@dataclass
+class Stub:
+    """A part of which only ``status`` is read."""
+
+    status: Any
+
+
+@dataclass
+class MemoryStub:
+    """A memory of which only the state is asked."""
+
+    now: MemoryStatus = field(
+        default_factory=lambda: MemoryStatus("in_process", True, "In this process, because REDIS_HOST is not set.", 2)
+    )
+
+    def status(self) -> MemoryStatus:
+        return self.now
+
+
+def connected(version: str = "22.10.1") -> AriStatus:
+    info = AsteriskInfo(version, "02:00:5e:00:53:01", "", True, True)
+    return AriStatus(AriState.CONNECTED, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), 3, info, None, 0)
+
+
+def waiting(reason: str | None = "connection refused") -> AriStatus:
+    return AriStatus(AriState.WAITING, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), 3, None, reason, 0)
+
+
+def settings_for_tests(folder: Path, **values: Any) -> Settings:
+    return Settings(_env_file=None, database_url=f"sqlite:///{folder}/test.db", **values)
+
+
+@pytest.fixture
+async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
+    settings = settings_for_tests(
+        tmp_path, asterisk_ari_url="http://pbx:8088", asterisk_ari_username="ai", asterisk_ari_password="ari-secret"
+    )
+    database = Database(settings.database_url)
+    await database.migrate()
+    prompts, tools = PromptStore(database), ToolStore(database)
+    prompt_catalog, tool_catalog = PromptCatalog(prompts), ToolCatalog(tools)
+    models = Models(settings)
+    await prompt_catalog.start()
+    await tool_catalog.start()
+    try:
+        yield Parts(
+            settings=settings,
+            database=database,
+            prompts=prompts,
+            prompt_catalog=prompt_catalog,
+            tools=tools,
+            tool_catalog=tool_catalog,
+            models=models,
+            memory=cast(Any, MemoryStub()),
+            agent=cast(Any, None),
+            executor=cast(Any, None),
+            ari=cast(Any, Stub(connected())),
+            calls=cast(Any, Stub(CallsStatusStub())),
+            credentials=Credentials(*LOGIN),
+            started_at=datetime.now(UTC),
+            version="1.2.3",
+        )
+    finally:
+        await prompt_catalog.aclose()
+        await tool_catalog.aclose()
+        await models.aclose()
+        await database.aclose()
+
+
+@pytest.fixture
+def app(parts: Parts) -> FastAPI:
+    app = make_app()
+    app.state.parts = parts
+    return app
+
+
+def make_app() -> FastAPI:
+    """As ``app.main.create_app`` does it, without the parts."""
+    app = FastAPI(title="asterisk-ai", version="1.2.3", docs_url=None, redoc_url=None, openapi_url=None)
+    install_api(app)
+    install_web(app)
+    return app
+
+
+def client_for(app: FastAPI, login: tuple[str, str] | None = LOGIN, address: str = "192.0.2.7") -> httpx2.AsyncClient:
+    transport = httpx2.ASGITransport(app=app, client=(address, 40000))
+    return httpx2.AsyncClient(transport=transport, base_url="http://service.test", auth=login)
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
+    async with client_for(app) as client:
+        yield client
+
+
+@pytest.fixture
+async def stranger(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client that is not signed in."""
+    async with client_for(app, login=None) as client:
+        yield client
