@@ -41,6 +41,28 @@ def migrate(env_file: EnvFile = DEFAULT_ENV) -> None:
     asyncio.run(run(load_settings(env_file)))
 
 
+@cli.command()
+def dialplan(
+    context: Annotated[str, typer.Option(help="Name of the dialplan context.")] = "ai-assistant",
+    extension: Annotated[str, typer.Option(help="Number that callers dial, or a pattern such as _1XX.")] = "100",
+    human: Annotated[
+        str | None,
+        typer.Option(metavar="EXTEN[@CONTEXT]", help="Where callers go whom the AI cannot help."),
+    ] = None,
+    prompt: Annotated[str | None, typer.Option(metavar="NAME", help="The prompt to use.")] = None,
+    freepbx: Annotated[bool, typer.Option("--freepbx", help="With FreePBX's files and steps.")] = False,
+    env_file: EnvFile = DEFAULT_ENV,
+) -> None:
+    """Print a dialplan for the present settings, ready for extensions.conf."""
+    from app.cli.dialplan import snippet
+    from app.core.settings import load_settings
+
+    text = snippet(
+        load_settings(env_file), context=context, extension=extension, human=human, prompt=prompt, freepbx=freepbx
+    )
+    sys.stdout.write(text)
+
+
 def main() -> None:
     """Entry point of the command; a known error is one line, not a stack trace."""
     try:

@@ -1,0 +1,286 @@
+"""What ``asterisk-ai dialplan`` prints, and what a real Asterisk does with it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from typer.testing import CliRunner
+
+from app.ari.client import AriClient
+from app.ari.config import AriConfig, AsteriskInfo
+from app.ari.events import Event, StasisStart
+from app.calls.delivery import deliver
+from app.calls.outcome import Outcome, Status
+from app.cli.dialplan import MARGIN, snippet
+from app.cli.entry import cli
+from app.core.errors import SettingsError
+from app.core.settings import Settings
+from lab.asterisk import Asterisk
+
+WORDS = 'Well, it is 7; say "hello" (or x=5)'
+
+# A caller: talks first, then says nothing for a while. And the person behind --human, who tells the log.
+DRIVER = f"""
+[driver]
+exten => talk,1,Set(USER_INPUT={WORDS.replace(";", chr(92) + ";")})
+ same => n,Goto(ai-assistant,100,1)
+exten => silent,1,Goto(ai-assistant,100,1)
+[people]
+exten => 200,1,Log(NOTICE,HUMAN ${{AI_STATUS}}/${{STASISSTATUS}}/${{AI_TURNS}})
+ same => n,Hangup()
+"""
+
+
+def settings(**values: object) -> Settings:
+    return Settings(_env_file=None, **values)  # type: ignore[arg-type]
+
+
+def test_it_names_the_application_the_deadline_and_what_was_asked_for() -> None:
+    text = snippet(
+        settings(asterisk_app_name="desk", ai_turn_timeout=7.5),
+        context="night",
+        extension="_1XX",
+        human="300@people",
+        prompt="Night desk",
+    )
+    assert "[night]" in text
+    assert "exten => _1XX,1," in text
+    assert "Stasis(desk,UNIQUEID=${UNIQUEID},AI_TIMEOUT=7.5,AI_PROMPT_NAME=Night desk)" in text
+    assert f"TIMEOUT(absolute)={7.5 + MARGIN:g}" in text
+    assert "same => n(human),Goto(people,300,1)" in text
+    assert not re.search(r"@[A-Z]+@", text)
+
+
+def test_no_line_begins_a_block_comment() -> None:
+    # Asterisk takes ";--" for the beginning of one, and skips everything to its end.
+    for freepbx in (False, True):
+        assert not re.search(r"^;--(?!-)", snippet(settings(), freepbx=freepbx), re.MULTILINE)
+
+
+def test_the_fallback_sentence_cannot_break_the_file() -> None:
+    text = snippet(settings(ai_fallback_sentence='Sorry; "${SECRET}"\nplease, call later'))
+    assert "Set(AI_SAY=Sorry\\; {SECRET} please, call later)" in text or "Sorry\\; {SECRET}. please" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"context": "a b"}, "--context"),
+        ({"extension": "100,1"}, "--extension"),
+        ({"extension": "T"}, "--extension"),
+        ({"extension": "_."}, "--extension"),
+        ({"human": "2)00"}, "--human"),
+        ({"prompt": "Sales, night"}, "--prompt"),
+        ({"prompt": "${EXTEN}"}, "--prompt"),
+    ],
+)
+def test_what_a_dialplan_cannot_carry_is_refused_by_name(options: dict[str, str], named: str) -> None:
+    with pytest.raises(SettingsError, match=named):
+        snippet(settings(), **options)  # type: ignore[arg-type]
+
+
+def test_the_command_prints_it_for_freepbx_too() -> None:
+    runner = CliRunner()
+    plain = runner.invoke(cli, ["dialplan", "--extension", "555"])
+    freepbx = runner.invoke(cli, ["dialplan", "--extension", "555", "--freepbx"])
+    assert plain.exit_code == freepbx.exit_code == 0
+    assert "#include asterisk-ai.conf" in plain.stdout
+    assert "extensions_custom.conf" in freepbx.stdout
+    assert "fwconsole reload" in freepbx.stdout
+    # The dialplan itself is the same: only where it goes differs.
+    assert plain.stdout.split("[ai-assistant]", 1)[1] == freepbx.stdout.split("[ai-assistant]", 1)[1]
+
+
+# -- on a real Asterisk
+
+
+class Service:
+    """Stands where the service stands: takes calls, and gives them back as it was told."""
+
+    def __init__(self, outcomes: list[Outcome]) -> None:
+        self.outcomes = outcomes
+        self.heard: list[str | None] = []
+        self.args: list[tuple[str, ...]] = []
+        self.ari: AriClient | None = None
+        self._tasks: asyncio.TaskGroup | None = None
+
+    def on_connected(self, asterisk: AsteriskInfo) -> None:
+        pass
+
+    def on_disconnected(self, reason: str) -> None:
+        pass
+
+    def on_event(self, event: Event) -> None:
+        if isinstance(event, StasisStart):
+            assert self._tasks is not None
+            self._tasks.create_task(self._serve(event))
+
+    async def _serve(self, event: StasisStart) -> None:
+        assert self.ari is not None
+        self.args.append(event.args)
+        channel = self.ari.channel(event.channel.id)
+        self.heard.append(await channel.get_variable("USER_INPUT"))
+        if self.outcomes:  # else: it has the caller and never gives them back
+            await deliver(self.ari, channel, self.outcomes.pop(0))
+
+    @asynccontextmanager
+    async def connected(self, asterisk: Asterisk, app: str) -> AsyncIterator[Service]:
+        config = AriConfig(url=asterisk.http_url, username=asterisk.username, password=asterisk.password, app=app)
+        async with asyncio.TaskGroup() as self._tasks:
+            self.ari = AriClient(config, self)
+            running = self._tasks.create_task(self.ari.run())
+            await self.ari.wait_connected(5)
+            try:
+                yield self
+            finally:
+                running.cancel()
+
+
+class Phone:
+    """Loads a printed dialplan and calls it; what is said, and what the log says, can be read."""
+
+    def __init__(self, asterisk: Asterisk) -> None:
+        self.asterisk = asterisk
+        self.etc = asterisk.instance.folder / "etc"
+        self.log = asterisk.instance.folder / "log" / "messages.log"
+        self._seen = 0
+        if "app_read.so" not in asterisk.cli("module show like app_read.so"):
+            asterisk.cli("module load app_read.so")
+        main = self.etc / "extensions.conf"
+        if "asterisk-ai.conf" not in main.read_text():
+            main.write_text(main.read_text() + "\n#include asterisk-ai.conf\n")
+
+    def load(self, text: str) -> str:
+        """Put ``text`` into the dialplan; returns what Asterisk complained of."""
+        (self.etc / "asterisk-ai.conf").write_text(text)
+        self._seen = len(self.log.read_text())
+        self.asterisk.cli("dialplan reload")
+        return self.new_lines()
+
+    def new_lines(self) -> str:
+        return self.log.read_text()[self._seen :]
+
+    def call(self, who: str) -> None:
+        self.asterisk.cli(f"channel originate Local/{who}@driver/n application Wait 30")
+
+    async def until(self, happened: Callable[[str], bool], seconds: float = 5) -> str:
+        async with asyncio.timeout(seconds):
+            while not happened(self.new_lines()):  # noqa: ASYNC110 - a file has no event
+                await asyncio.sleep(0.02)
+        return self.new_lines()
+
+
+@pytest.fixture
+def phone(pbx: Asterisk) -> Phone:
+    return Phone(pbx)
+
+
+def filled(text: str) -> str:
+    """With the two marked places filled: the speaking goes to the log, the listening finds the same words again."""
+    text = text.replace("SendText(${AI_SAY})", "Log(NOTICE,SAID ${AI_SAY})")
+    return text.replace("Read(USER_INPUT,beep,20,,1,10)", "Set(USER_INPUT=and then?)") + DRIVER
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize("freepbx", [False, True])
+@pytest.mark.parametrize("extension", ["100", "_1XX"])
+def test_asterisk_loads_it_without_a_word(phone: Phone, freepbx: bool, extension: str) -> None:
+    complaints = phone.load(snippet(settings(), human="200@people", extension=extension, freepbx=freepbx) + DRIVER)
+    assert complaints == ""
+    shown = phone.asterisk.cli("dialplan show ai-assistant")
+    assert f"'{extension}' =>" in shown
+    assert "Stasis(ai_ari_app,UNIQUEID=${UNIQUEID},AI_TIMEOUT=10)" in shown
+    assert "3 extensions" in shown
+
+
+@pytest.mark.lab
+async def test_a_caller_reaches_a_person_when_the_service_is_away(phone: Phone) -> None:
+    assert phone.load(filled(snippet(settings(asterisk_app_name="nobody"), human="200@people"))) == ""
+    phone.call("talk")
+    log = await phone.until(lambda text: "HUMAN" in text)
+    assert "SAID I am sorry, I cannot answer right now." in log
+    assert "HUMAN /FAILED/1" in log
+    assert "asterisk-ai doctor" in log
+
+
+@pytest.mark.lab
+async def test_two_turns_and_a_transfer_to_a_listed_target(phone: Phone) -> None:
+    service = Service(
+        [
+            Outcome(Status.OK, "A long one. " * 100 + "Which, please?"),
+            Outcome(Status.OK, "I put you through.", action="transfer", action_data="200"),
+        ]
+    )
+    async with service.connected(phone.asterisk, "transfers"):
+        assert phone.load(filled(snippet(settings(asterisk_app_name="transfers"), human="200@people"))) == ""
+        phone.call("talk")
+        log = await phone.until(lambda text: "HUMAN" in text)
+    assert service.heard == [WORDS, "and then?"]
+    assert service.args[0][1] == "AI_TIMEOUT=10"
+    assert "HUMAN OK/SUCCESS/2" in log
+    assert log.count("SAID A long one.") == 2  # in parts of 1,000 bytes
+    assert "Which, please?" in log
+
+
+@pytest.mark.lab
+async def test_a_target_that_is_not_listed_is_not_dialled(phone: Phone) -> None:
+    service = Service([Outcome(Status.OK, "Wait.", action="transfer", action_data="0900,1)${SHELL(id)}")])
+    async with service.connected(phone.asterisk, "strangers"):
+        phone.load(filled(snippet(settings(asterisk_app_name="strangers"), human="200@people")))
+        phone.call("talk")
+        log = await phone.until(lambda text: "HUMAN" in text)
+    assert "no transfer to 09001SHELLid in" in log
+
+
+@pytest.mark.lab
+async def test_failures_are_spoken_and_end_at_a_person(phone: Phone) -> None:
+    failed = Outcome(Status.ERROR, "Something is wrong.", error="provider_unavailable")
+    service = Service([failed] * 9)
+    async with service.connected(phone.asterisk, "failing"):
+        phone.load(filled(snippet(settings(asterisk_app_name="failing"), human="200@people")))
+        phone.call("talk")
+        log = await phone.until(lambda text: "HUMAN" in text)
+    assert log.count("SAID Something is wrong.") == 3
+    assert "asterisk-ai: ERROR provider_unavailable in call" in log
+    assert "HUMAN ERROR/SUCCESS/3" in log
+
+
+@pytest.mark.lab
+async def test_busy_goes_to_a_person_at_once(phone: Phone) -> None:
+    service = Service([Outcome(Status.BUSY, "All lines are busy.")])
+    async with service.connected(phone.asterisk, "busy"):
+        phone.load(filled(snippet(settings(asterisk_app_name="busy"), human="200@people")))
+        phone.call("talk")
+        log = await phone.until(lambda text: "HUMAN" in text)
+    assert "HUMAN BUSY/SUCCESS/1" in log
+
+
+@pytest.mark.lab
+async def test_asterisk_takes_back_a_caller_whom_a_dead_service_keeps(phone: Phone) -> None:
+    service = Service([])
+    async with service.connected(phone.asterisk, "dead"):
+        phone.load(filled(snippet(settings(asterisk_app_name="dead", ai_turn_timeout=0.5), human="200@people")))
+        phone.call("talk")
+        log = await phone.until(lambda text: "HUMAN" in text, seconds=MARGIN + 3)
+    assert "STASISSTATUS=TIMEOUT" in log
+    assert "HUMAN /TIMEOUT/1" in log
+
+
+@pytest.mark.lab
+async def test_the_words_arrive_unharmed_in_the_encoded_argument_too(phone: Phone) -> None:
+    from app.calls.arguments import parse_arguments
+
+    text = snippet(settings(asterisk_app_name="encoded"), human="200@people")
+    # As an operator would: the first Stasis() out, the second one in.
+    text = re.sub(r"(?m)^ same => n,Stasis\(.*$", "", text)
+    text = text.replace(";same => n,Stasis(", " same => n,Stasis(").replace("${SPEECH}", "${USER_INPUT}")
+    service = Service([Outcome(Status.OK, "Bye.", action="hangup")])
+    async with service.connected(phone.asterisk, "encoded"):
+        assert phone.load(filled(text)) == ""
+        phone.call("talk")
+        await phone.until(lambda text: "SAID Bye." in text)
+    assert parse_arguments(service.args[0]).text == WORDS
