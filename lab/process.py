@@ -166,11 +166,13 @@ class Server:
         self._let_go()
 
     def kill(self) -> None:
-        """End it at once, as a power cut would."""
+        """End it and its children at once, as a power cut would."""
         if self._leash is None:
             return
         if self.running and self._pid is not None:
-            self.send(signal.SIGKILL)
+            for pid in _family(self._pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         self._let_go()
 
     def pause(self) -> None:
