@@ -55,7 +55,7 @@ class AnthropicProvider:
             max_tokens=options.max_tokens or MAX_TOKENS,
             max_retries=0,
             thinking=None if any(word in model for word in _ALWAYS_THINKS) else {"type": "disabled"},
-            timeout=None,
+            timeout=SILENCE_TIMEOUT,
             stop=None,
             origin=self._origin,
             http=self._client(),

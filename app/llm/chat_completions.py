@@ -46,6 +46,8 @@ class ChatCompletions:
                 origin=self._origin,
                 body=_parameters(model, options),
             )
+        import httpx2
+
         from app.llm.langchain_openai_model import GuardedChatOpenAI
 
         parameters = _parameters(model, options)
@@ -54,6 +56,7 @@ class ChatCompletions:
             base_url=self._origin.url,
             api_key=self._key or "none",
             http_async_client=self._client(),
+            timeout=httpx2.Timeout(SILENCE_TIMEOUT, connect=CONNECT_TIMEOUT),
             max_retries=0,
             use_responses_api=False,
             stream_usage=True,

@@ -237,7 +237,8 @@ def _matching(pattern: str, text: str, used: set[str]) -> str | None:
         compiled = re.compile(pattern)
     except re.error:
         return None
-    for word in re.findall(r"[\w@.+-]+", text):
+    words: list[str] = re.findall(r"[\w@.+-]+", text)
+    for word in words:
         for candidate in (word.strip(".-"), word.strip(".-").upper()):
             if candidate and candidate not in used and compiled.search(candidate):
                 return candidate

@@ -126,6 +126,11 @@ def nonsense(origin: Origin, what: str) -> ProviderNonsense:
     return ProviderNonsense(f"{origin.name} {origin.clean(what)}", provider=origin.name)
 
 
+def cut_off(origin: Origin) -> ProviderNonsense:
+    """The connection broke in the middle of an answer."""
+    return nonsense(origin, "closed the connection in the middle of its answer.")
+
+
 def explain(origin: Origin, error: Exception) -> ProviderError:
     """Any error of a provider's library, of httpx or of aiohttp, as one of ours."""
     if isinstance(error, ProviderError):
@@ -140,6 +145,8 @@ def explain(origin: Origin, error: Exception) -> ProviderError:
     names = {base.__name__ for link in chain for base in type(link).__mro__}
     if names & _TIMEOUT_NAMES:
         return too_late(origin)
+    if any("complete message body" in str(link) for link in chain):
+        return cut_off(origin)
     if names & _CONNECTION_NAMES:
         return unreachable(origin, chain[-1])
     if "APIError" in names:
@@ -169,7 +176,7 @@ def error_text(body: Any) -> str:
     if isinstance(body, Mapping):
         inner = body.get("error", body)
         if isinstance(inner, Mapping):
-            parts = [str(inner[key]) for key in ("message", "detail", "code") if inner.get(key)]
+            parts = [str(inner[key]) for key in ("message", "detail", "code") if isinstance(inner.get(key), str)]
             return " ".join(dict.fromkeys(parts)) or str(dict(inner))
         return str(inner)
     return str(body or "")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import structlog
 from langchain_core.language_models import BaseChatModel
 
 from app.core.settings import Settings
@@ -14,11 +13,13 @@ from app.llm.explain import Origin, explain
 from app.llm.interface import ModelOptions
 
 if TYPE_CHECKING:
+    import httpx2
+
     from app.llm.langchain_gemini_model import GuardedChatGemini
 
-log = structlog.get_logger(__name__)
-
 BASE_URL = "https://generativelanguage.googleapis.com"
+# These ignore a temperature, and the library warns of it at every request. A test compares this with its list.
+FIXED_SAMPLING = frozenset({"gemini-3.5-flash-lite", "gemini-3.6-flash"})
 
 
 class GeminiProvider:
@@ -32,8 +33,8 @@ class GeminiProvider:
         self._base_url = settings.gemini_base_url
         self._limit = settings.ai_max_calls + 20
         self._origin = Origin(self.name, "GEMINI_API_KEY", settings.gemini_base_url or BASE_URL, (self._key,))
-        # The library makes a client for each model; each has its own connections to warm and to close.
-        self._built: list[GuardedChatGemini] = []
+        self._http: httpx2.AsyncClient | None = None
+        self._built: list[GuardedChatGemini] = []  # each has clients of the SDK's own to close
 
     def default_model(self) -> str:
         """``GEMINI_MODEL_NAME``."""
@@ -45,8 +46,6 @@ class GeminiProvider:
 
     def build(self, model: str, options: ModelOptions) -> BaseChatModel:
         """A model that thinks as little as it can: a caller hears thinking as silence."""
-        import httpx2
-
         from app.llm.langchain_gemini_model import GuardedChatGemini
 
         built = GuardedChatGemini(
@@ -55,14 +54,12 @@ class GeminiProvider:
             base_url=self._base_url,
             max_tokens=options.max_tokens,
             max_retries=1,  # attempts, not retries; 0 means five
-            client_args={
-                "limits": httpx2.Limits(max_connections=self._limit, keepalive_expiry=KEEP_ALIVE),
-                "timeout": httpx2.Timeout(SILENCE_TIMEOUT, connect=CONNECT_TIMEOUT),
-            },
+            timeout=SILENCE_TIMEOUT,
             origin=self._origin,
         )
+        built.use(self._client())
         profile = built.profile or {}
-        if options.temperature is not None and profile.get("temperature", True):
+        if options.temperature is not None and profile.get("temperature", True) and model not in FIXED_SAMPLING:
             built.temperature = options.temperature
         levels = profile.get("reasoning_effort_levels") or ()
         if "minimal" in levels:
@@ -79,16 +76,29 @@ class GeminiProvider:
         return explain(self._origin, error)
 
     async def warm(self) -> None:
-        """Open a connection of the model that was built last."""
-        if not self._built:
-            return
+        """Open a connection. Never raises."""
+        import httpx2
+
         try:
-            await self._built[-1].reach()
-        except Exception as error:  # noqa: BLE001 - of the SDK; the next turn meets the same failure, and explains it
-            log.info("gemini.not_warmed", error=str(self.explain(error)))
+            await self._client().head(f"{self._origin.url}/v1beta/models/{self._model}")
+        except httpx2.HTTPError:
+            return  # the next turn meets the same failure, and explains it
 
     async def aclose(self) -> None:
         """Close the connections."""
         built, self._built = self._built, []
         for model in built:
             await model.aclose()
+        if self._http is not None:
+            await self._http.aclose()
+            self._http = None
+
+    def _client(self) -> httpx2.AsyncClient:
+        import httpx2
+
+        if self._http is None:
+            self._http = httpx2.AsyncClient(
+                limits=httpx2.Limits(max_connections=self._limit, keepalive_expiry=KEEP_ALIVE),
+                timeout=httpx2.Timeout(SILENCE_TIMEOUT, connect=CONNECT_TIMEOUT),
+            )
+        return self._http

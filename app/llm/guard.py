@@ -80,6 +80,8 @@ class _Guard:
         """The chunks that were held back; without their tool calls when the answer was cut off."""
         if not self._reason:
             raise nonsense(self._origin, "ended its answer in the middle.")
+        if self._reason == "malformed_function_call":
+            raise nonsense(self._origin, "called a tool in a form that cannot be read.")
         if self._reason not in _WHOLE:
             for chunk in self._held:
                 _drop_tool_calls(cast("AIMessageChunk", chunk.message))

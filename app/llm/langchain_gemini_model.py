@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx2
+from google.genai import Client
+from google.genai.types import HttpOptions
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
 from langchain_core.language_models.chat_models import agenerate_from_stream
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_google_genai import ChatGoogleGenerativeAI
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from app.llm.explain import Origin
 from app.llm.guard import guarded
@@ -20,6 +23,7 @@ class GuardedChatGemini(ChatGoogleGenerativeAI):
     """ChatGoogleGenerativeAI that streams always and raises our errors."""
 
     origin: Origin = Field(exclude=True, repr=False)
+    _made: Client | None = PrivateAttr(default=None)
 
     def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:
         return guarded(super()._astream(*args, **kwargs), self.origin)
@@ -33,17 +37,26 @@ class GuardedChatGemini(ChatGoogleGenerativeAI):
     ) -> ChatResult:
         return await agenerate_from_stream(self._astream(messages, stop, run_manager, **kwargs))
 
-    async def reach(self) -> None:
-        """Ask for the model's description: the cheapest request that opens the connection.
+    def use(self, http: httpx2.AsyncClient) -> None:
+        """Send all requests over ``http``, which stays the caller's to close.
 
-        Raises:
-            Exception: Of the SDK, when it cannot be reached.
+        The library offers no way to hand a client in. Left alone, the SDK takes aiohttp where that is installed, with
+        connections that it drops after 15 s, and waits for one to ten seconds when the first attempt cannot connect.
         """
-        if self.client is not None:
-            await self.client.aio.models.get(model=self.model)
+        self._made = self.client
+        self.client = Client(
+            api_key=self._key(),
+            http_options=HttpOptions(
+                base_url=self.base_url if isinstance(self.base_url, str) else None, httpx_async_client=http
+            ),
+        )
 
     async def aclose(self) -> None:
-        """Close the connections, of the synchronous client too."""
-        if self.client is not None:
-            self.client.close()
-            await self.client.aio.aclose()
+        """Close what the SDK opened on its own."""
+        for client in (self._made, self.client):
+            if client is not None:
+                client.close()
+                await client.aio.aclose()
+
+    def _key(self) -> str:
+        return self.google_api_key.get_secret_value() if self.google_api_key else ""

@@ -214,7 +214,8 @@ class Models:
         providers = {}
         for ref in refs:
             try:
-                self.chat_model(ref)
+                # In a thread: the import of an SDK would stop every call for a second.
+                await asyncio.to_thread(self.chat_model, ref)
             except ModelError as error:
                 log.info("models.not_warmed", model=str(ref), error=str(error))
                 continue

@@ -29,6 +29,7 @@ from app.llm.completion import CompletionStream, ErrorEvent, Finish, Malformed, 
 from app.llm.connection import Connection
 from app.llm.explain import (
     Origin,
+    cut_off,
     error_text,
     from_status,
     nonsense,
@@ -137,7 +138,7 @@ class OpenAIWireModel(BaseChatModel):
         except TimeoutError as error:
             raise too_late(self.origin) from error
         except aiohttp.ClientPayloadError as error:
-            raise nonsense(self.origin, "closed the connection in the middle of its answer.") from error
+            raise cut_off(self.origin) from error
         except (aiohttp.ClientError, OSError) as error:
             raise unreachable(self.origin, error) from error
 
