@@ -32,7 +32,7 @@ from app.ari.config import AriConfig
 from app.ari.errors import AriReplaced
 from app.calls.supervisor import EVENTS, CallSupervisor
 from app.core.errors import GatewayError, SettingsError
-from app.core.logging import configure_logging
+from app.core.logging import LineWriter, configure_logging
 from app.core.metrics import watch_event_loop
 from app.core.security import credentials_from
 from app.core.settings import Settings, load_settings
@@ -87,7 +87,6 @@ async def open_parts(settings: Settings, *, calls: bool = True) -> AsyncIterator
         executor = ToolExecutor()
         stack.push_async_callback(executor.aclose)
         agent = Agent(models, tool_catalog, executor, memory, settings)
-        stack.push_async_callback(agent.aclose)
         await agent.warm()
         # A full collection takes a tenth of a second with everything loaded, and every call would wait for it. What is
         # loaded now lives as long as the process, so the collector need not look at it again.
@@ -106,10 +105,12 @@ async def open_parts(settings: Settings, *, calls: bool = True) -> AsyncIterator
             models=models,
             memory=memory,
             agent=agent,
+            executor=executor,
             ari=ari,
             calls=supervisor,
             credentials=credentials_from(settings),
             started_at=datetime.now(UTC),
+            version=package_version(),
         )
         background = asyncio.TaskGroup()
         await stack.enter_async_context(background)
@@ -171,6 +172,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_parts(settings) as parts:
             app.state.parts = parts
+            if parts.credentials.generated:
+                _show_password(settings, parts)
             yield
 
     app = FastAPI(
@@ -188,17 +191,30 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
+def _show_password(settings: Settings, parts: Parts) -> None:
+    """Print the password that was made for this start; to standard output, since the log is kept and this is not."""
+    print(
+        f"\nWeb interface: {_service_url(settings)}/ui\n"
+        f"  name      {parts.credentials.username}\n"
+        f"  password  {parts.credentials.password}   (made for this start; set WEB_UI_PASSWORD to keep one)\n",
+        flush=True,
+    )
+
+
+def _start_logging(settings: Settings) -> LineWriter:
+    return configure_logging(
+        level="debug" if settings.debug_mode else settings.log_level,
+        output=settings.log_format,
+        speech=settings.log_speech,
+        secrets=[value.get_secret_value() for value in settings.secrets()],
+    )
+
+
 def serve(settings: Settings) -> None:
     """Run the service in this process until it is told to stop (SIGINT, SIGTERM)."""
     import uvicorn
 
-    secrets = [value.get_secret_value() for value in settings.secrets()]
-    writer = configure_logging(
-        level="debug" if settings.debug_mode else settings.log_level,
-        output=settings.log_format,
-        speech=settings.log_speech,
-        secrets=secrets,
-    )
+    writer = _start_logging(settings)
     try:
         uvicorn.run(
             create_app(settings),
@@ -225,9 +241,11 @@ def __getattr__(name: str) -> Any:
     with settings of their own."""
     if name == "app":
         try:
-            return create_app()
+            settings = load_settings()
         except SettingsError as error:
             sys.exit(f"asterisk-ai: {error}")
+        _start_logging(settings)
+        return create_app(settings)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -13,6 +13,7 @@ import structlog
 from app.ari.events import StasisStart
 from app.ari.handles import Channel
 from app.calls.arguments import CallArguments, parse_arguments
+from app.calls.outcome import Outcome
 
 
 @dataclass(eq=False, slots=True)
@@ -34,7 +35,7 @@ class Call:
     variables: Mapping[str, str]
     log: Any
     turn_id: str = field(default_factory=lambda: secrets.token_hex(8))
-    answering: asyncio.Task[Any] | None = None
+    answering: asyncio.Task[Outcome] | None = None
     gone: bool = False
     released: bool = False
 

@@ -122,14 +122,12 @@ class CallSupervisor:
         """A connection is up and its event filter set."""
         ARI_CONNECTED.set(1)
         ARI_CONNECTS.inc()
-        logger.info("ari.connected", asterisk=asterisk.version, over_websocket=asterisk.rest_over_websocket)
         self._pbx = self._settings.asterisk_system_name or asterisk.system_name or asterisk.entity_id
         self._take_stock.set()
 
     def on_disconnected(self, reason: str) -> None:
         """The connection is gone; turns in progress go on, and are delivered over HTTP or at the next connection."""
         ARI_CONNECTED.set(0)
-        logger.warning("ari.disconnected", detail=reason, calls=len(self._calls))
 
     def on_event(self, event: Event) -> None:
         """A channel came, or left."""
