@@ -6,32 +6,16 @@ every variable back as a text within the call.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import enum
-import itertools
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from types import TracebackType
 from typing import Self
-from urllib.parse import quote_from_bytes
 
 from lab.asterisk import Asterisk
 from lab.errors import LabFailed
-from lab.ports import free_port
-from lab.process import Instance, leash
-from lab.roots import FORKY, ensure
 from lab.sip import Call, read_calls
-
-_SCENARIOS = Path(__file__).parent / "scenarios"
-
-# Bytes of the caller's words in one header: percent-encoded at most three times as many, and one ${...} of the
-# dialplan holds 4,095.
-_WORDS_PER_HEADER = 1_200
-
-# Asterisk reads headers into one expansion each, and the whole USER_INPUT passes through one as it grows.
-MAX_WORDS = 4_095 + _WORDS_PER_HEADER
+from lab.sipp import Sipp, header_lines, word_headers
 
 
 class End(enum.StrEnum):
@@ -79,6 +63,25 @@ class CallResult:
         return [self.variables[f"AI_RESPONSE_{number}"] for number in range(1, count + 1)]
 
 
+@dataclass(frozen=True, slots=True)
+class LoadResult:
+    """What many calls came to.
+
+    Attributes:
+        completed: Calls that were answered, got their texts and were hung up on, whatever ``AI_STATUS`` said.
+        failed: The others.
+        statuses: How often each ``AI_STATUS`` came; empty for calls that the gateway did not serve.
+        milliseconds: For each call with an answer, from its INVITE to the arrival of ``AI_STATUS``.
+        log: SIPp's complaints; empty when there are none.
+    """
+
+    completed: int
+    failed: int
+    statuses: Counter[str]
+    milliseconds: Sequence[float]
+    log: str = field(default="", repr=False)
+
+
 class Caller:
     """Calls one Asterisk of the lab. Calls may run side by side; each is a SIPp of its own.
 
@@ -87,20 +90,16 @@ class Caller:
     """
 
     def __init__(self, asterisk: Asterisk) -> None:
-        self._asterisk = asterisk
-        self._instance = Instance(ensure(FORKY), "caller")
-        self._numbers = itertools.count(1)
+        self._sipp = Sipp(asterisk)
 
     def close(self) -> None:
         """Remove the files of the calls."""
-        self._instance.remove()
+        self._sipp.close()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     async def call(
@@ -119,10 +118,10 @@ class Caller:
         timeout: float = 20,
         hangup_after: float | None = None,
     ) -> CallResult:
-        """Dial, say, listen until Asterisk hangs up.
+        """Dial, say, listen until Asterisk hangs up. Cancelled, the caller falls silent without hanging up.
 
         Args:
-            say: The caller's words, up to ``MAX_WORDS`` bytes; bytes may be anything but NUL, valid UTF-8 or not.
+            say: The caller's words, up to ``lab.sipp.MAX_WORDS`` bytes; bytes may be anything but NUL, UTF-8 or not.
             conversation, prompt, model, ai_timeout: ``UNIQUEID``, ``AI_PROMPT_NAME``, ``AI_MODEL``, ``AI_TIMEOUT``.
             arguments: More arguments of ``Stasis()``: ``KEY=value,KEY=value``.
             raw_arguments: For extension 104: all of them.
@@ -134,89 +133,84 @@ class Caller:
         Raises:
             LabFailed: SIPp could not run. A call that fails is a result, not an error.
         """
-        lines = _headers(
-            {
-                "X-Conversation": conversation,
-                "X-Prompt": prompt,
-                "X-Model": model,
-                "X-Timeout": None if ai_timeout is None else f"{ai_timeout:g}",
-                "X-Args": arguments,
-                "X-Raw-Args": raw_arguments,
-                "X-Out": "&".join(out) or None,
-                **(headers or {}),
-            },
-            say,
-        )
+        given = {
+            "X-Conversation": conversation,
+            "X-Prompt": prompt,
+            "X-Model": model,
+            "X-Timeout": None if ai_timeout is None else f"{ai_timeout:g}",
+            "X-Args": arguments,
+            "X-Raw-Args": raw_arguments,
+            "X-Out": "&".join(out) or None,
+            **(headers or {}),
+        }
+        words = "".join(f"\n      {line}" for line in word_headers(say))
         patience = timeout if hangup_after is None else hangup_after
-        name = f"call-{next(self._numbers)}"
-        scenario = (_SCENARIOS / "call.xml").read_text()
-        scenario = scenario.replace("@HEADERS@", lines).replace("@PATIENCE_MS@", str(round(patience * 1_000)))
-        (self._instance.folder / f"{name}.xml").write_text(scenario)
-        output = await self._sipp(name, extension, "-m", "1", "-recv_timeout", str(round(timeout * 1_000)))
-        log = self._log(name)
-        if not log:
-            raise LabFailed(f"SIPp did not call: {output}")
-        (call,) = read_calls(log).values()
+        run = await self._sipp.run(
+            "call",
+            extension,
+            *("-m", "1", "-trace_msg", "-message_file", "messages.log"),
+            *("-recv_timeout", str(round(timeout * 1_000))),
+            values={"HEADERS": header_lines(given) + words, "PATIENCE_MS": str(round(patience * 1_000))},
+        )
+        messages = run.files.get("messages.log", b"")
+        calls = list(read_calls(messages).values())
+        if not calls:
+            raise LabFailed(f"SIPp did not call. It says:\n{run.output}")
+        call = calls[0]
         end = _end(call, by_intent=hangup_after is not None)
-        with contextlib.suppress(OSError):
-            (self._instance.folder / f"{name}.xml").unlink()
-            (self._instance.folder / f"{name}.log").unlink()
         return CallResult(
             end=end,
             code=call.code,
-            variables={key: value.decode("utf-8", "surrogateescape") for key, value in call.texts.items()},
+            variables={name: value.decode("utf-8", "surrogateescape") for name, value in call.texts.items()},
             milliseconds=(call.first_text - call.invited) * 1_000 if call.first_text else 0.0,
-            log="" if end in (End.COMPLETED, End.HUNG_UP) else f"{output}\n{log.decode('utf-8', 'replace')}",
+            log="" if end in (End.COMPLETED, End.HUNG_UP) else f"{run.output}\n{messages.decode('utf-8', 'replace')}",
         )
 
-    def _log(self, name: str) -> bytes:
-        try:
-            return (self._instance.folder / f"{name}.log").read_bytes()
-        except OSError:
-            return b""
+    async def load(
+        self,
+        extension: str,
+        *,
+        rate: float,
+        calls: int,
+        say: str | Sequence[str] = "hello",
+        conversations: Sequence[str] | None = None,
+        headers: Mapping[str, str | bytes] | None = None,
+        timeout: float = 20,
+    ) -> LoadResult:
+        """Place ``calls`` calls, ``rate`` new ones a second, from one SIPp.
 
-    async def _sipp(self, name: str, extension: str, *options: str) -> str:
-        """Run SIPp to its end with ``<name>.xml``, which writes ``<name>.log``; returns what it printed."""
-        inside = self._instance.inside
-        # One message at a time: SIPp otherwise reads the next before the script has answered the last, and calls it
-        # unexpected.
-        argv = ["sipp", f"{self._asterisk.host}:{self._asterisk.sip_port}", "-s", extension]
-        argv += ["-i", "127.0.0.1", "-p", str(free_port()), "-nostdin", "-max_recv_loops", "1"]
-        argv += ["-sf", f"{inside}/{name}.xml", "-trace_msg", "-message_file", f"{inside}/{name}.log", *options]
-        root = self._instance.root
-        # stdin is the leash: when it closes, because we were cancelled or killed, SIPp is killed.
-        process = await asyncio.create_subprocess_exec(
-            *root.entry.command(root.path, leash(argv, f"{inside}/{name}.pid", cwd=inside)),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            process_group=0,
+        The dialplan sends back only ``AI_STATUS`` and the beginning of ``AI_RESPONSE`` to these.
+
+        Args:
+            say: What each caller says, up to 1,200 bytes; of several, one after another, and from the beginning again.
+            conversations: Keys of the conversations, likewise. None: each call is one of its own.
+            headers: More headers for all calls, such as ``X-Model``.
+            timeout: Seconds that one answer may take.
+        """
+        texts = [say] if isinstance(say, str) else list(say)
+        keys = [f"load-{number}" for number in range(calls)] if conversations is None else list(conversations)
+        rows = [f"{word_headers(texts[number % len(texts)])[0]};{keys[number % len(keys)]};" for number in range(calls)]
+        run = await self._sipp.run(
+            "load",
+            extension,
+            *("-m", str(calls), "-r", f"{rate:g}", "-l", str(calls), "-recv_timeout", str(round(timeout * 1_000))),
+            *("-trace_rtt", "-rtt_freq", "1", "-trace_logs", "-log_file", "statuses.log"),
+            *("-trace_err", "-error_file", "errors.log"),
+            values={"HEADERS": header_lines(headers or {})},
+            injection="\n".join(["SEQUENTIAL", *rows, ""]),
         )
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            output = await process.stdout.read()
-        finally:
-            process.stdin.close()
-            await process.wait()
-        return output.decode("utf-8", "replace")
-
-
-def _headers(values: Mapping[str, str | bytes | None], say: str | bytes | None) -> str:
-    """Header lines for a scenario: everything but letters and digits percent-encoded, so SIPp finds nothing in it."""
-    words = _bytes(say or b"")
-    if len(words) > MAX_WORDS:
-        raise ValueError(f"the dialplan of the lab takes at most {MAX_WORDS} bytes of words, not {len(words)}")
-    lines = [(name, _bytes(value)) for name, value in values.items() if value is not None]
-    lines += [
-        ("X-User-Input", words[start : start + _WORDS_PER_HEADER]) for start in range(0, len(words), _WORDS_PER_HEADER)
-    ]
-    # SIPp drops a line that is empty after its indentation, so there is always one.
-    return "\n".join(f"      {name}: {quote_from_bytes(value, safe='')}" for name, value in lines) or "      X-Lab: 1"
-
-
-def _bytes(value: str | bytes) -> bytes:
-    return value if isinstance(value, bytes) else value.encode("utf-8", "surrogateescape")
+        if "Successful call" not in run.output:
+            raise LabFailed(f"SIPp did not call. It says:\n{run.output}")
+        times = next((content for name, content in run.files.items() if name.endswith("_rtt.csv")), b"")
+        statuses = run.files.get("statuses.log", b"").decode("utf-8", "replace").splitlines()
+        completed = _counter(run.output, "Successful call")
+        return LoadResult(
+            completed=completed,
+            failed=calls - completed,
+            statuses=Counter(line.strip() for line in statuses),
+            milliseconds=[float(line.split(";")[1]) for line in times.decode().splitlines()[1:]],
+            log=run.files.get("errors.log", b"").decode("utf-8", "replace"),
+        )
 
 
 def _end(call: Call, *, by_intent: bool) -> End:
@@ -227,3 +221,16 @@ def _end(call: Call, *, by_intent: bool) -> End:
     if call.ended_by == "asterisk":
         return End.COMPLETED
     return End.HUNG_UP if by_intent else End.TIMEOUT
+
+
+def _one_header(words: str) -> str:
+    lines = word_headers(words)
+    if len(lines) != 1:
+        raise ValueError("under load, a caller says something, and not more than fits one header")
+    return lines[0]
+
+
+def _counter(output: str, name: str) -> int:
+    """The cumulative value of a counter on the last of SIPp's screens."""
+    lines = [line for line in output.splitlines() if line.strip().startswith(name)]
+    return int(lines[-1].split("|")[2]) if lines else 0
