@@ -14,6 +14,7 @@ if __name__ == "__main__" and not __package__:
 
 import asyncio
 import gc
+import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
@@ -34,7 +35,7 @@ from app.calls.supervisor import EVENTS, CallSupervisor
 from app.core.errors import GatewayError, SettingsError
 from app.core.logging import LineWriter, configure_logging
 from app.core.metrics import watch_event_loop
-from app.core.security import credentials_from
+from app.core.security import credentials_from, load_secret_key
 from app.core.settings import Settings, load_settings
 from app.db.database import Database
 from app.llm.registry import Models
@@ -93,6 +94,7 @@ async def open_parts(settings: Settings, *, calls: bool = True) -> AsyncIterator
         gc.collect()
         gc.freeze()
 
+        secret_key = load_secret_key(settings)
         supervisor = CallSupervisor(settings, agent, prompt_catalog) if calls and settings.asterisk_ari_url else None
         ari = AriClient(_ari_config(settings), supervisor) if supervisor else None
         parts = Parts(
@@ -109,6 +111,7 @@ async def open_parts(settings: Settings, *, calls: bool = True) -> AsyncIterator
             ari=ari,
             calls=supervisor,
             credentials=credentials_from(settings),
+            secret_key=secret_key,
             started_at=datetime.now(UTC),
             version=package_version(),
         )
@@ -215,6 +218,9 @@ def serve(settings: Settings) -> None:
     import uvicorn
 
     writer = _start_logging(settings)
+    # When it has shut down, uvicorn raises the signal that stopped it once more. By default that would end the process
+    # on the spot, with the log's last lines unwritten.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
     try:
         uvicorn.run(
             create_app(settings),
@@ -224,6 +230,8 @@ def serve(settings: Settings) -> None:
             access_log=False,
             timeout_graceful_shutdown=max(1, round(settings.ai_drain_timeout)),
         )
+    except KeyboardInterrupt:
+        pass  # stopped by Ctrl-C, after everything was shut down
     finally:
         writer.close()
 

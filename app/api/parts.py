@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,6 +35,7 @@ class Parts:
         ari, calls: None while ``ASTERISK_ARI_URL`` is not set.
         started_at: Aware, UTC.
         version: Of this service.
+        secret_key: What secrets in the database are encrypted with; 32 bytes or more.
     """
 
     settings: Settings
@@ -52,6 +53,7 @@ class Parts:
     credentials: Credentials
     started_at: datetime
     version: str
+    secret_key: bytes = field(repr=False)
 
 
 def find_parts(connection: HTTPConnection) -> Parts | None:

@@ -143,6 +143,11 @@ def drop_speech(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> 
     return event
 
 
+def _drop_colours(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    event.pop("color_message", None)  # uvicorn's second version of each line, for its own formatter
+    return event
+
+
 def _json(event: Any, **kwargs: Any) -> str:
     default = kwargs.get("default", str)
     return orjson.dumps(event, default=default, option=orjson.OPT_NON_STR_KEYS).decode()
@@ -192,7 +197,7 @@ def configure_logging(
     handler = _StdlibHandler(writer)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name, structlog.stdlib.ExtraAdder()],
+            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name, structlog.stdlib.ExtraAdder(), _drop_colours],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *final],
         )
     )

@@ -103,6 +103,7 @@ async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
             credentials=Credentials(*LOGIN),
             started_at=datetime.now(UTC),
             version="1.2.3",
+            secret_key=b"k" * 32,
         )
     finally:
         await prompt_catalog.aclose()
