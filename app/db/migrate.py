@@ -32,6 +32,13 @@ LOCK_TIMEOUT: Final = 60
 # A number of our own for PostgreSQL's advisory lock; any would do, as long as all versions use the same.
 _ADVISORY_LOCK: Final = 0x61_73_74_61_69
 
+_HELD: Final = (
+    "another instance has held the lock for migrations for too long; look at its log, and start this one again when "
+    "it is done."
+)
+# Their statements that change tables cannot be rolled back.
+_COMMITS_DDL: Final = ("mysql", "mariadb")
+
 
 async def upgrade(engine: AsyncEngine, *, service_url: str, target: str = "head") -> tuple[str | None, str]:
     """Run the missing migrations up to ``target``, and seed a database that was empty.
@@ -49,9 +56,11 @@ async def upgrade(engine: AsyncEngine, *, service_url: str, target: str = "head"
             _run(connection, lambda config: command.upgrade(config, target))
         after = current_revision(connection)
         assert after is not None
-        if before is None and after == head_revision():
-            # In the same transaction: an instance that dies here leaves an empty database, not an unfilled one.
-            seed.fill(connection, service_url=service_url)
+        if after == head_revision():
+            if connection.dialect.name in _COMMITS_DDL:
+                # The tables are there already; without this the note of it would go when filling fails.
+                connection.commit()
+            seed.fill_if_untouched(connection, service_url=service_url)
         return before, after
 
     before, after = await _locked(engine, work)
@@ -81,14 +90,17 @@ async def _locked(engine: AsyncEngine, work: Callable[[Connection], R]) -> R:
         async with engine.connect() as connection:
             # Exclusive from the first statement on: two instances that both read first could not both go on.
             await connection.execution_options(**{SQLITE_BEGIN: "EXCLUSIVE"})
-            async with connection.begin():
-                return await connection.run_sync(lambda sync: _with_lock(sync, work))
+            result = await connection.run_sync(lambda sync: _with_lock(sync, work))
+            await connection.commit()
+            return result
     except CommandError as error:
         raise MigrationFailed(
             f"the database cannot be migrated: {error}. If a newer version of asterisk-ai has used it, install that "
             "version again, or restore the backup made before."
         ) from error
     except DBAPIError as error:
+        if engine.dialect.name == "sqlite" and "database is locked" in str(error.orig):
+            raise MigrationFailed(_HELD) from error
         if isinstance(error, OperationalError) or error.connection_invalidated:
             raise
         raise MigrationFailed(f"the database cannot be migrated: {error.orig}") from error
@@ -101,27 +113,31 @@ def _with_lock(connection: Connection, work: Callable[[Connection], R]) -> R:
 
 @contextmanager
 def _lock(connection: Connection) -> Iterator[None]:
-    """Keep other instances out. SQLite's exclusive transaction does it already."""
+    """Keep other instances out, and begin the transaction."""
     if connection.dialect.name == "postgresql":
         # Released with the transaction, which holds the tables too: PostgreSQL's DDL is transactional.
         connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}s'"))
-        connection.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": _ADVISORY_LOCK})
+        try:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": _ADVISORY_LOCK})
+        except DBAPIError as error:
+            if "lock timeout" in str(error.orig):
+                raise MigrationFailed(_HELD) from error
+            raise
         yield
-    elif connection.dialect.name in ("mysql", "mariadb"):
+    elif connection.dialect.name in _COMMITS_DDL:
         # The lock's name counts in the whole server and has at most 64 characters, so the database is in it, hashed.
         # DDL commits on its own here; a lock of the session outlives that.
         name = "asterisk-ai:" + hashlib.sha256(str(connection.engine.url.database).encode()).hexdigest()[:40]
         if connection.scalar(text("SELECT GET_LOCK(:name, :seconds)"), {"name": name, "seconds": LOCK_TIMEOUT}) != 1:
-            raise MigrationFailed(
-                f"another instance has been migrating the database for more than {LOCK_TIMEOUT} s; look at its log, "
-                "and start this one again when it is done."
-            )
+            raise MigrationFailed(_HELD)
         try:
             yield
         finally:
             if not connection.invalidated:
                 connection.execute(text("SELECT RELEASE_LOCK(:name)"), {"name": name})
     else:
+        # SQLite's exclusive transaction is lock enough; this begins it.
+        connection.execute(text("SELECT 1"))
         yield
 
 

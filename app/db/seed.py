@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, insert
+from sqlalchemy import Connection, Table, func, insert, select
 
 from app.models.base import utc_now
 from app.models.names import name_key
 from app.models.prompt import PromptRow, PromptVersionRow
+from app.models.revision import RevisionRow
 from app.models.tool import ToolRow, ToolVersionRow
 
 PROMPT_NAME: Final = "receptionist"
@@ -53,6 +54,16 @@ TOOL_PARAMETERS: Final[dict[str, Any]] = {
     "required": ["order_id"],
     "additionalProperties": False,
 }
+
+
+def fill_if_untouched(connection: Connection, *, service_url: str) -> None:
+    """Fill a database that nobody has ever written to; one whose prompts were deleted stays empty. The caller holds
+    the lock for migrations, and commits."""
+    if connection.scalar(select(func.sum(RevisionRow.number))):
+        return
+    if connection.scalar(select(PromptRow.id).limit(1)) or connection.scalar(select(ToolRow.id).limit(1)):
+        return
+    fill(connection, service_url=service_url)
 
 
 def fill(connection: Connection, *, service_url: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Float, ForeignKey, String, UniqueConstraint
+from sqlalchemy import CheckConstraint, Double, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import TABLE_OPTIONS, Base, UtcDateTime, json_value, key_text, long_text
@@ -45,12 +45,12 @@ class PromptVersionRow(Base):
     # ``metadata`` is taken by SQLAlchemy, so only the column has that name.
     meta: Mapped[dict[str, Any]] = mapped_column("metadata", json_value())
     model: Mapped[str | None] = mapped_column(String(200))
-    temperature: Mapped[float | None] = mapped_column(Float(53))
+    temperature: Mapped[float | None] = mapped_column(Double())
     tools: Mapped[list[str] | None] = mapped_column(json_value())
     actions: Mapped[list[dict[str, Any]]] = mapped_column(json_value())
     output_schema: Mapped[dict[str, Any] | None] = mapped_column(json_value())
     fallback: Mapped[str | None] = mapped_column(long_text())
-    timeout: Mapped[float | None] = mapped_column(Float(53))
+    timeout: Mapped[float | None] = mapped_column(Double())
     greeting: Mapped[str | None] = mapped_column(long_text())
     note: Mapped[str] = mapped_column(String(500))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime())

@@ -1,0 +1,187 @@
+"""Migrations, on all three databases."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, inspect, text
+
+from app.db import engine, migrate
+from app.db.database import Database
+from app.db.errors import MigrationFailed
+from app.models import Base
+from app.prompts.render import check
+from app.prompts.store import PromptStore
+from app.tools.store import ToolStore
+from app.tools.validation import parse_definition, warnings_of
+
+
+def differences(connection: Connection) -> list[Any]:
+    context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+    return list(compare_metadata(context, Base.metadata))
+
+
+async def test_the_first_start_makes_the_tables_and_the_second_changes_nothing(empty_url: str) -> None:
+    database = Database(empty_url)
+    first = await database.migrate()
+    second = await database.migrate()
+    assert (first.created, first.previous, first.revision) == (True, None, migrate.head_revision())
+    assert (second.created, second.previous, second.revision) == (False, first.revision, first.revision)
+    assert (await PromptStore(database).list()).total == 1
+    await database.aclose()
+
+
+async def test_the_tables_that_migrations_make_are_those_of_the_models(database: Database) -> None:
+    async with database.engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+async def test_every_constraint_has_the_name_of_the_convention(database: Database) -> None:
+    def names(connection: Connection) -> set[str | None]:
+        inspector = inspect(connection)
+        found: set[str | None] = set()
+        for table in Base.metadata.tables:
+            found |= {item["name"] for item in inspector.get_unique_constraints(table)}
+            found |= {item["name"] for item in inspector.get_foreign_keys(table)}
+        return found
+
+    async with database.engine.connect() as connection:
+        assert await connection.run_sync(names) == {
+            "uq_prompts_name_key",
+            "uq_prompts_default_mark",
+            "uq_prompt_versions_prompt_id_number",
+            "uq_tools_name_key",
+            "uq_tool_versions_tool_id_number",
+            "fk_prompt_versions_prompt_id_prompts",
+            "fk_tool_versions_tool_id_tools",
+        }
+
+
+async def test_a_migration_can_be_taken_back_and_run_again(database: Database) -> None:
+    await migrate.downgrade(database.engine, "base")
+    async with database.engine.connect() as connection:
+        left = await connection.run_sync(lambda sync: set(inspect(sync).get_table_names()))
+    assert left == {"alembic_version"}
+    assert (await database.migrate()).created
+
+
+async def test_a_database_of_a_newer_version_is_left_alone_with_a_sentence_that_says_so(database: Database) -> None:
+    async with database.session() as session:
+        await session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(MigrationFailed, match="newer version"):
+        await database.migrate()
+
+
+async def test_a_first_start_that_fails_is_made_good_by_the_next(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_connection: Connection, *, service_url: str) -> None:
+        raise RuntimeError(service_url)
+
+    database = Database(empty_url)
+    with monkeypatch.context() as patch:
+        patch.setattr("app.db.seed.fill", broken)
+        with pytest.raises(RuntimeError):
+            await database.migrate()
+    async with database.engine.connect() as connection:
+        tables = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
+    # MySQL commits every statement that changes a table by itself.
+    assert bool(tables) == empty_url.startswith("mysql")
+    await database.migrate()
+    assert (await PromptStore(database).list()).total == 1
+    await database.aclose()
+
+
+async def test_prompts_that_were_deleted_do_not_come_back_at_the_next_start(database: Database) -> None:
+    store = PromptStore(database)
+    await store.delete((await store.find("receptionist")).summary.id)
+    await database.migrate()
+    assert (await store.list()).total == 0
+
+
+START = """
+import asyncio, sys
+from app.db.database import Database
+
+async def main() -> None:
+    database = Database(sys.argv[1])
+    sys.stdin.readline()
+    report = await database.migrate()
+    print("created" if report.created else "waited")
+    await database.aclose()
+
+asyncio.run(main())
+"""
+
+
+async def test_instances_that_start_at_once_migrate_once_from_any_directory(empty_url: str, tmp_path: Path) -> None:
+    root = str(Path(__file__).parents[2])
+    pipe = asyncio.subprocess.PIPE
+    processes = [
+        await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-c", START, empty_url),
+            env={"PYTHONPATH": root},
+            cwd=tmp_path,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
+        )
+        for _ in range(4)
+    ]
+    await asyncio.sleep(1.5)  # all have imported, and wait for the word
+    outputs = await asyncio.gather(*(process.communicate(b"go\n") for process in processes))
+    assert [process.returncode for process in processes] == [0] * 4, outputs
+    words = sorted(out.decode().split()[-1] for out, _ in outputs)
+    assert words == ["created", "waited", "waited", "waited"]
+    database = Database(empty_url)
+    assert (await PromptStore(database).list()).total == 1
+    await database.aclose()
+
+
+async def test_the_first_prompt_and_the_example_tool_are_as_an_editor_would_have_to_write_them(empty_url: str) -> None:
+    database = Database(empty_url)
+    await database.migrate(service_url="http://127.0.0.1:8123/")
+    prompt = (await PromptStore(database).find("receptionist")).prompt
+    tool = (await ToolStore(database).find("get_order_status")).definition
+    check(prompt.content)
+    assert prompt.is_default
+    assert tool.request.url == "http://127.0.0.1:8123/api/example/orders/{{ order_id }}"
+    again = parse_definition(
+        {
+            "name": tool.name,
+            "description": tool.description,
+            "parameters": tool.parameters,
+            "request": {"method": tool.request.method, "url": tool.request.url, "headers": tool.request.headers},
+        },
+        id=tool.id,
+        version=tool.version,
+    )
+    assert again == tool
+    assert warnings_of(tool) == []
+    await database.aclose()
+
+
+async def test_a_lock_that_another_instance_holds_too_long_is_given_up_with_a_reason(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrate, "LOCK_TIMEOUT", 1)
+    monkeypatch.setattr(engine, "SQLITE_BUSY_MS", 500)
+    database, other = Database(empty_url), Database(empty_url)
+    async with database.engine.connect() as connection:
+        await connection.execution_options(sqlite_begin="EXCLUSIVE")
+        with ExitStack() as stack:
+            await connection.run_sync(lambda sync: stack.enter_context(migrate._lock(sync)))
+            with pytest.raises(MigrationFailed, match="another instance"):
+                await other.migrate()
+            await connection.run_sync(lambda _: stack.close())
+    assert (await other.migrate()).created
+    await database.aclose()
+    await other.aclose()
