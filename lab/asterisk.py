@@ -23,6 +23,9 @@ _CONFIGURATION = Path(__file__).parent / "etc"
 _RECIPES = {"forky": FORKY, "bullseye": BULLSEYE}
 _MODULES = {"forky": "/usr/lib/x86_64-linux-gnu/asterisk/modules", "bullseye": "/usr/lib/asterisk/modules"}
 
+# Files that Asterisk misses with an error in its log, and whose defaults are right.
+_AT_DEFAULTS = ("acl", "ccss", "cel", "features", "indications", "pjproject", "udptl", "websocket_client")
+
 
 class Asterisk:
     """An Asterisk that lives as long as this object is started.
@@ -175,6 +178,8 @@ class Asterisk:
             "RTP_FIRST": str(self._rtp[0]),
             "RTP_LAST": str(self._rtp[1]),
         }
+        for name in _AT_DEFAULTS:
+            (instance.folder / "etc" / f"{name}.conf").write_text("[general]\n")
         for template in _CONFIGURATION.glob("*.conf"):
             text = template.read_text()
             for name, value in values.items():

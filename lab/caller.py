@@ -12,10 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
-from lab.asterisk import Asterisk
 from lab.errors import LabFailed
 from lab.sip import Call, read_calls
-from lab.sipp import Sipp, header_lines, word_headers
+from lab.sipp import Callee, Sipp, header_lines, word_headers
 
 
 class End(enum.StrEnum):
@@ -89,7 +88,7 @@ class Caller:
         asterisk: A started one.
     """
 
-    def __init__(self, asterisk: Asterisk) -> None:
+    def __init__(self, asterisk: Callee) -> None:
         self._sipp = Sipp(asterisk)
 
     def close(self) -> None:

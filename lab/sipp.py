@@ -9,9 +9,9 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import quote_from_bytes
 
-from lab.asterisk import Asterisk
 from lab.ports import free_port
 from lab.process import Instance, leash
 from lab.roots import FORKY, ensure
@@ -26,6 +26,18 @@ _WORDS_PER_HEADER = 1_200
 MAX_WORDS = 4_095 + _WORDS_PER_HEADER
 
 
+class Callee(Protocol):
+    """Whom to call: an ``Asterisk`` of this process, or one that runs elsewhere with the lab's dialplan."""
+
+    @property
+    def host(self) -> str:
+        """Its address."""
+
+    @property
+    def sip_port(self) -> int:
+        """Its UDP port for SIP."""
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """What a SIPp left: its exit code, what it printed, and the files it wrote, by name."""
@@ -38,8 +50,8 @@ class Run:
 class Sipp:
     """Runs SIPp in a folder of its own inside the root."""
 
-    def __init__(self, asterisk: Asterisk) -> None:
-        self._asterisk = asterisk
+    def __init__(self, callee: Callee) -> None:
+        self._callee = callee
         self._instance = Instance(ensure(FORKY), "caller")
         self._numbers = itertools.count(1)
 
@@ -74,7 +86,7 @@ class Sipp:
             shutil.rmtree(folder, ignore_errors=True)
 
     async def _execute(self, folder: str, extension: str, *options: str) -> tuple[int, str]:
-        argv = ["sipp", f"{self._asterisk.host}:{self._asterisk.sip_port}", "-s", extension, "-sf", "scenario.xml"]
+        argv = ["sipp", f"{self._callee.host}:{self._callee.sip_port}", "-s", extension, "-sf", "scenario.xml"]
         argv += ["-i", "127.0.0.1", "-p", str(free_port()), "-nostdin"]
         # One message at a time: SIPp otherwise reads the next before the script has answered the last, and calls it
         # unexpected.

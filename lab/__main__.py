@@ -1,0 +1,147 @@
+"""``python -m lab``: the lab by hand.
+
+``build`` makes the root folders, ``up`` starts Asterisk and keeps it running, ``call`` dials it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+import threading
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from lab.asterisk import Asterisk
+from lab.caller import Caller, End
+from lab.errors import LabError
+from lab.roots import RECIPES, ensure, lab_folder
+from lab.servers import Redis
+
+cli = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
+console = Console(highlight=False, soft_wrap=True)
+
+
+class Version(StrEnum):
+    """Debian releases whose Asterisk the lab has."""
+
+    forky = "forky"
+    bullseye = "bullseye"
+
+
+@dataclass(frozen=True)
+class Running:
+    """What ``up`` leaves for ``call``: where Asterisk listens for SIP."""
+
+    host: str
+    sip_port: int
+
+    @staticmethod
+    def file(version: str) -> Path:
+        """Where it is kept."""
+        return lab_folder() / f"{version}.running.json"
+
+
+VersionOption = Annotated[Version, typer.Option(help="forky: Asterisk 22. bullseye: Asterisk 16.")]
+
+
+@cli.command()
+def build() -> None:
+    """Make the root folders, if they are not there: about a minute and 1 GB, once."""
+    for recipe in RECIPES.values():
+        root = ensure(recipe)
+        console.print(f"{root.path} is ready (entered by way of {root.entry.way})")
+
+
+@cli.command()
+def up(
+    version: VersionOption = Version.forky,
+    sip_port: Annotated[int | None, typer.Option(help="UDP port for SIP; free by default.")] = None,
+    http_port: Annotated[int | None, typer.Option(help="TCP port for ARI; free by default.")] = None,
+    redis: Annotated[bool, typer.Option(help="Start a Redis too.")] = False,
+) -> None:
+    """Start Asterisk, say how to reach it, and keep it running until Ctrl-C."""
+    enough = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: enough.set())
+    asterisk = Asterisk(version.value, sip_port=sip_port, http_port=http_port)
+    memory = Redis() if redis else None
+    place = Running.file(version)
+    try:
+        asterisk.start()
+        if memory is not None:
+            memory.start()
+        place.write_text(json.dumps(asdict(Running(asterisk.host, asterisk.sip_port))))
+        _explain(asterisk, memory, version)
+        while not enough.wait(0.5):
+            if not asterisk.server.running:
+                raise LabError(f"Asterisk ended by itself. Its log ends with:\n{asterisk.log_tail()}")
+    finally:
+        place.unlink(missing_ok=True)
+        asterisk.stop()
+        if memory is not None:
+            memory.stop()
+    console.print("Stopped.")
+
+
+@cli.command()
+def call(
+    extension: Annotated[str, typer.Argument(help="100 is the one for calls; lab/etc/extensions.conf has them all.")],
+    words: Annotated[str, typer.Argument(help="What the caller says.")],
+    version: VersionOption = Version.forky,
+    conversation: Annotated[str | None, typer.Option(help="Calls with the same key share their memory.")] = None,
+    prompt: Annotated[str | None, typer.Option(help="Name of the prompt.")] = None,
+    model: Annotated[str | None, typer.Option(help="provider, or provider:model.")] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for the answer.")] = 30,
+) -> None:
+    """Call a lab that `up` started, and print the variables that the dialplan got."""
+    try:
+        running = Running(**json.loads(Running.file(version).read_text()))
+    except FileNotFoundError:
+        raise LabError(f"no lab is running. Type in another terminal: python -m lab up --version {version}") from None
+    with Caller(running) as caller:
+        result = asyncio.run(
+            caller.call(extension, say=words, conversation=conversation, prompt=prompt, model=model, timeout=timeout)
+        )
+    for name, value in result.variables.items():
+        console.print(f"{name:18} {value}", markup=False)
+    console.print(f"{result.end}, SIP status {result.code}, {result.milliseconds:.1f} ms", style="dim")
+    if result.end is not End.COMPLETED:
+        console.print(result.log, markup=False)
+        raise typer.Exit(1)
+
+
+def _explain(asterisk: Asterisk, memory: Redis | None, version: Version) -> None:
+    console.print(f"Asterisk ({version}) is up. For the gateway's .env:\n", style="bold")
+    lines = {
+        "ASTERISK_ARI_URL": asterisk.http_url,
+        "ASTERISK_ARI_USERNAME": asterisk.username,
+        "ASTERISK_ARI_PASSWORD": asterisk.password,
+        "ASTERISK_APP_NAME": asterisk.app,
+    }
+    if memory is not None:
+        lines |= {"REDIS_HOST": memory.host, "REDIS_PORT": str(memory.port)}
+    for name, value in lines.items():
+        console.print(f"  {name}={value}", markup=False)
+    other = "" if version is Version.forky else f" --version {version}"
+    console.print(f"\nSIP:  udp {asterisk.host}:{asterisk.sip_port}, extensions 100 to 104 and 199")
+    console.print(f'Call: python -m lab call{other} 100 "What are your opening hours?"')
+    console.print(f"Logs: {asterisk.instance.folder}/log\nCtrl-C ends it.")
+
+
+def main() -> None:
+    """The command line; what is wrong with the machine is said in a sentence, not in a traceback."""
+    try:
+        cli()
+    except LabError as error:
+        sys.exit(f"lab: {error}")
+
+
+if __name__ == "__main__":
+    main()
