@@ -1,0 +1,237 @@
+"""The agent: a turn in, events out. It never hears of telephony.
+
+One run of :meth:`Agent.run` renders the prompt, recalls the conversation, streams the compiled graph of its
+configuration, commits the finished turn to memory and ends with ``Done``. Everything happens in the caller's task;
+closing the generator or cancelling the task closes the model's stream and the tools' requests, and leaves nothing in
+memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Any, Protocol
+
+import structlog
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
+from langgraph.errors import GraphRecursionError
+
+from app.agent.errors import AgentError, StepLimit, TurnTimeout
+from app.agent.events import AgentEvent, Done, TextDelta
+from app.agent.fallback import first_sign_by, may_fall_back, models_to_try
+from app.agent.graph import Graph, Graphs, TurnContext
+from app.agent.history import TurnMessages, recall
+from app.agent.stream import Answer, StreamReader
+from app.agent.turn import TurnRequest
+from app.agent.warm import warm_up
+from app.core.errors import GatewayError
+from app.core.metrics import FIRST_TEXT_SECONDS, MODEL_ERRORS, MODEL_FALLBACKS, TOKENS, UNEXPECTED
+from app.core.settings import Settings
+from app.llm.errors import ModelError, ProviderError, ProviderTimeout
+from app.llm.interface import ModelOptions, ModelRef
+from app.memory.interface import Conversation, ConversationMemory
+from app.prompts.render import render
+from app.tools.adapter import CALL_CONTEXT
+from app.tools.definition import CallContext, ToolDefinition
+from app.tools.execution import ToolExecutor
+
+_log = structlog.get_logger(__name__)
+
+# Tools that a model calls at once run at once, but not without bound.
+_MAX_PARALLEL_TOOLS = 8
+
+
+class Models(Protocol):
+    """What the agent needs of :class:`app.llm.registry.Models`."""
+
+    fallback: ModelRef | None
+
+    def resolve(self, text: str | None) -> ModelRef: ...
+    def chat_model(self, ref: ModelRef, options: ModelOptions) -> BaseChatModel: ...
+    def explain(self, ref: ModelRef, error: Exception) -> ProviderError: ...
+    def succeeded(self, ref: ModelRef) -> None: ...
+    def failed(self, ref: ModelRef, error: Exception) -> None: ...
+
+
+class Tools(Protocol):
+    """What the agent needs of :class:`app.tools.catalog.ToolCatalog`."""
+
+    def select(self, names: tuple[str, ...] | None) -> tuple[ToolDefinition, ...]: ...
+
+
+class Agent:
+    """Shared by all turns; any number of them may run at a time."""
+
+    def __init__(
+        self,
+        models: Models,
+        tools: Tools,
+        executor: ToolExecutor,
+        memory: ConversationMemory[TurnMessages],
+        settings: Settings,
+    ) -> None:
+        self._models = models
+        self._tools = tools
+        self._memory = memory
+        self._graphs = Graphs(executor)
+        self._max_rounds = settings.ai_max_steps
+        self._max_tokens = settings.ai_max_output_tokens
+        self._memory_tokens = settings.ai_memory_max_tokens
+        self._debug = settings.debug_mode
+
+    async def run(self, turn: TurnRequest) -> AsyncGenerator[AgentEvent, None]:
+        """Answer ``turn``. Use it inside ``contextlib.aclosing``.
+
+        The turn is in memory before ``Done`` is yielded; one that fails, or is cancelled or closed, leaves nothing.
+
+        Raises:
+            AgentError: see :mod:`app.agent.errors`; :class:`TurnTimeout` at ``turn.deadline``.
+            ModelError: the model, and the fallback model if there is one, cannot be used or did not answer well.
+            PromptTemplateError: the prompt's content cannot be rendered.
+        """
+        started = asyncio.get_running_loop().time()
+        log = _log.bind(turn_id=turn.turn_id)
+        system = SystemMessage(render(turn.prompt.content, turn.variables))
+        remembered = await self._recall(turn)
+        models = models_to_try(self._models.resolve(turn.model or turn.prompt.model), self._models.fallback)
+        for ref in models:
+            last = ref is models[-1]
+            reader = StreamReader(self._max_rounds, structured=turn.prompt.output_schema is not None)
+            first_text: float | None = None
+            history = recall(remembered.turns, self._memory_tokens, ref.provider)
+            try:
+                events = self._attempt(turn, ref, [system, *history, HumanMessage(turn.text)], reader, last=last)
+                async with aclosing(events):
+                    async for event in events:
+                        if first_text is None and isinstance(event, TextDelta):
+                            first_text = asyncio.get_running_loop().time() - started
+                        yield event
+                answer = reader.finish()
+            except (ModelError, AgentError) as error:
+                self._failed(ref, error)
+                again = not last and may_fall_back(error, committed=reader.committed)
+                log.warning("model.failed", model=str(ref), error=error.code, detail=str(error), falls_back=again)
+                if not again:
+                    raise
+                MODEL_FALLBACKS.inc()
+                continue
+            break
+        self._succeeded(ref, reader, first_text)
+        number = await self._commit(turn, ref, reader, answer)
+        if answer.action is not None:
+            yield answer.action
+        yield Done(
+            text=answer.text,
+            model=str(ref),
+            turn=number,
+            usage=reader.usage,
+            steps=reader.steps,
+            output=answer.output,
+            first_text_ms=None if first_text is None else round(first_text * 1000, 1),
+        )
+
+    async def warm(self) -> None:
+        """Pay the costs of a first turn (imports, the first graph, the first schema) before the first call does."""
+        await warm_up(self._attempt_graph)
+
+    async def _recall(self, turn: TurnRequest) -> Conversation[TurnMessages]:
+        if turn.conversation is None:
+            return Conversation((), 0)
+        try:
+            async with asyncio.timeout_at(turn.deadline):
+                return await self._memory.load(turn.conversation)
+        except TimeoutError as error:
+            raise _too_late() from error
+
+    async def _attempt(
+        self, turn: TurnRequest, ref: ModelRef, messages: list[BaseMessage], reader: StreamReader, *, last: bool
+    ) -> AsyncGenerator[AgentEvent, None]:
+        """One model's try at the turn."""
+        loop = asyncio.get_running_loop()
+        options = ModelOptions(turn.prompt.temperature, self._max_tokens)
+        tools = self._tools.select(turn.prompt.tools)
+        graph = self._graphs.get(ref, options, turn.prompt, tools, self._models.chat_model, self._models.explain)
+        context = TurnContext(CallContext(turn.turn_id, turn.variables, turn.deadline), self._debug)
+        sign_by = first_sign_by(loop.time(), turn.deadline, last=last)
+        items = self._attempt_graph(graph, messages, context)
+        async with aclosing(items):
+            while True:
+                # The timeout is around the wait for one item, never around a yield: there it would cancel the
+                # caller's own work.
+                try:
+                    async with asyncio.timeout_at(turn.deadline if reader.alive else sign_by):
+                        mode, payload = await anext(items)
+                except StopAsyncIteration:
+                    return
+                except TimeoutError as error:
+                    if reader.alive or last or loop.time() >= turn.deadline:
+                        raise _too_late() from error
+                    raise ProviderTimeout(
+                        f"{ref} gave no sign in the time that it has before {self._models.fallback} is asked",
+                        provider=ref.provider,
+                    ) from error
+                for event in reader.feed(mode, payload):
+                    if self._debug and not isinstance(event, TextDelta):
+                        _log.debug("turn.event", turn_id=turn.turn_id, **_debug_fields(event))
+                    yield event
+
+    async def _attempt_graph(
+        self, graph: Graph, messages: list[BaseMessage], context: TurnContext
+    ) -> AsyncGenerator[tuple[str, Any], None]:
+        """The stream of one run; errors that are not ours become :class:`AgentError`."""
+        stream: AsyncIterator[Any] = graph.astream(
+            {"messages": messages},
+            {
+                # A round is two supersteps, the last message one more, and the graph wants one to see its end in.
+                "recursion_limit": 2 * self._max_rounds + 4,
+                "max_concurrency": _MAX_PARALLEL_TOOLS,
+                "configurable": {CALL_CONTEXT: context.call},
+            },
+            context=context,
+            stream_mode=["messages", "updates"],
+        )
+        try:
+            async with aclosing(stream):  # type: ignore[type-var]  # it is an async generator
+                async for item in stream:
+                    yield item
+        except GatewayError:
+            raise
+        except GraphRecursionError as error:
+            raise StepLimit("The model took more steps than AI_MAX_STEPS allows.") from error
+        except Exception as error:
+            UNEXPECTED.labels(where="agent").inc()
+            _log.exception("turn.crashed", turn_id=context.call.turn_id)
+            raise AgentError("The agent failed for a reason that nobody foresaw; the log has the trace.") from error
+
+    async def _commit(self, turn: TurnRequest, ref: ModelRef, reader: StreamReader, answer: Answer) -> int:
+        if turn.conversation is None:
+            return 1
+        messages = [HumanMessage(turn.text), *reader.messages]
+        return await self._memory.append(turn.conversation, TurnMessages.of(messages, ref.provider, answer.text))
+
+    def _succeeded(self, ref: ModelRef, reader: StreamReader, first_text: float | None) -> None:
+        self._models.succeeded(ref)
+        if first_text is not None:
+            FIRST_TEXT_SECONDS.labels(provider=ref.provider).observe(first_text)
+        TOKENS.labels(provider=ref.provider, direction="input").inc(reader.usage.input_tokens)
+        TOKENS.labels(provider=ref.provider, direction="output").inc(reader.usage.output_tokens)
+
+    def _failed(self, ref: ModelRef, error: GatewayError) -> None:
+        MODEL_ERRORS.labels(provider=ref.provider, error=error.code).inc()
+        if isinstance(error, ModelError):
+            self._models.failed(ref, error)
+
+
+def _too_late() -> TurnTimeout:
+    return TurnTimeout("The turn's deadline passed before the model had answered.")
+
+
+def _debug_fields(event: AgentEvent) -> dict[str, Any]:
+    fields: dict[str, Any] = {"event_type": type(event).__name__}
+    for slot in event.__slots__:
+        # What was said goes only into fields that LOG_SPEECH can drop.
+        name = {"arguments": "tool_arguments", "result": "tool_result", "text": "answer_text"}.get(slot, slot)
+        fields[name] = getattr(event, slot)
+    return fields

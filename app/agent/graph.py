@@ -1,0 +1,176 @@
+"""The compiled agent of one configuration, and a bounded cache of them.
+
+What differs from turn to turn is not compiled in: the system prompt, rendered with the call's variables, is the first
+message of the input, and the tools find their call's context in the run's config. So two prompts, or two versions of
+one, that differ in their text only share a graph.
+
+The one middleware takes the place of ``create_agent``'s own model call, for three reasons: the model is bound to its
+tools once instead of before every request (``bind_tools`` converts each schema anew), a cut message is refused before
+the tools node, and calls of built-in tools are answered without a superstep of the graph.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, cast
+
+import orjson
+import structlog
+from langchain.agents import create_agent
+from langchain.agents.middleware.types import (
+    AgentMiddleware,
+    AgentState,
+    ExtendedModelResponse,
+    ModelRequest,
+    ModelResponse,
+)
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, BaseMessage
+from langchain_core.runnables import Runnable
+from langchain_core.tools import BaseTool
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.types import Command
+
+from app.agent.actions import action_tools
+from app.agent.output import OutputSchema
+from app.agent.steps import Left, Rules, decide, whole_message
+from app.core.errors import GatewayError
+from app.llm.errors import ProviderError
+from app.llm.interface import ModelOptions, ModelRef
+from app.prompts.prompt import Prompt
+from app.tools.adapter import HttpTool
+from app.tools.definition import CallContext, ToolDefinition
+from app.tools.execution import ToolExecutor
+
+_log = structlog.get_logger(__name__)
+
+MAX_GRAPHS = 128
+_MAX_CORRECTIONS = 1
+
+Graph = CompiledStateGraph[Any, Any, Any, Any]
+GraphKey = tuple[ModelRef, ModelOptions, tuple[tuple[int, int], ...], Any, bytes]
+
+
+@dataclass(slots=True)
+class TurnContext:
+    """What one run of a graph knows of its turn; the runtime context of the graph.
+
+    Attributes:
+        corrections: How often the model was asked to correct its output.
+        debug: Whether to log messages.
+    """
+
+    call: CallContext
+    debug: bool = False
+    corrections: int = 0
+
+
+class ModelStep(AgentMiddleware[AgentState[Any], TurnContext, Any]):
+    """Asks the model and decides what follows from its message."""
+
+    def __init__(
+        self,
+        bound: Runnable[Any, BaseMessage],
+        rules: Rules,
+        explain: Callable[[Exception], ProviderError],
+    ) -> None:
+        super().__init__()
+        self._bound = bound
+        self._rules = rules
+        self._explain = explain
+
+    async def awrap_model_call(
+        self,
+        request: ModelRequest[TurnContext],
+        handler: Callable[[ModelRequest[TurnContext]], Awaitable[ModelResponse[Any]]],
+    ) -> ExtendedModelResponse[Any]:
+        """Raises the provider's errors as :class:`ProviderError`, and those of :func:`app.agent.steps.decide`."""
+        turn = request.runtime.context
+        if turn.debug:
+            _log.debug(
+                "model.called", turn_id=turn.call.turn_id, messages=[each.model_dump() for each in request.messages]
+            )
+        try:
+            message = await self._ask(request.messages)
+        except GatewayError:
+            raise
+        except Exception as error:  # every SDK has errors of its own; the registry knows them
+            raise self._explain(error) from error
+        if turn.debug:
+            _log.debug("model.answered", turn_id=turn.call.turn_id, messages=[message.model_dump()])
+        seconds = turn.call.deadline - asyncio.get_running_loop().time()
+        left = Left(seconds, _MAX_CORRECTIONS - turn.corrections)
+        step = decide(message, self._rules, left)
+        turn.corrections += step.corrects
+        command: Command[Any] | None = Command(update={"jump_to": step.jump}) if step.jump else None
+        return ExtendedModelResponse(ModelResponse(result=step.messages), command)
+
+    async def _ask(self, messages: list[AnyMessage]) -> AIMessage:
+        chunks: list[AIMessageChunk] = []
+        stream = cast("AsyncGenerator[AIMessageChunk, None]", self._bound.astream(messages))
+        async with aclosing(stream):
+            async for chunk in stream:
+                if not isinstance(chunk, AIMessageChunk):  # a model that does not stream gives a whole message
+                    return cast("AIMessage", chunk)
+                chunks.append(chunk)
+        return whole_message(chunks)
+
+
+def build_graph(
+    model: BaseChatModel,
+    tools: list[BaseTool],
+    rules: Rules,
+    explain: Callable[[Exception], ProviderError],
+) -> Graph:
+    """Compile the agent. Built-in tools stand in the tools node too, since a graph without one cannot go back to the
+    model; their calls never come to it."""
+    offered = [*tools, *(action.tool for action in rules.actions.values())]
+    if rules.output is not None:
+        offered.append(rules.output.tool)
+    bound: Runnable[Any, BaseMessage] = model
+    if offered:
+        bound = model.bind_tools(offered, tool_choice="any") if rules.output is not None else model.bind_tools(offered)
+    step = ModelStep(bound, rules, explain)
+    return cast("Graph", create_agent(model, offered, middleware=[step], context_schema=TurnContext))
+
+
+class Graphs:
+    """Compiled agents by their configuration; the least recently used one goes when there are too many."""
+
+    def __init__(self, executor: ToolExecutor) -> None:
+        self._executor = executor
+        self._kept: OrderedDict[GraphKey, Graph] = OrderedDict()
+
+    def get(
+        self,
+        ref: ModelRef,
+        options: ModelOptions,
+        prompt: Prompt,
+        tools: tuple[ToolDefinition, ...],
+        chat_model: Callable[[ModelRef, ModelOptions], BaseChatModel],
+        explain: Callable[[ModelRef, Exception], ProviderError],
+    ) -> Graph:
+        """The agent of this configuration, compiled at its first use (a few milliseconds).
+
+        Raises:
+            ModelError: what ``chat_model`` raises.
+        """
+        schema = b"" if prompt.output_schema is None else orjson.dumps(prompt.output_schema)
+        key: GraphKey = (ref, options, tuple(tool.key for tool in tools), prompt.actions, schema)
+        graph = self._kept.get(key)
+        if graph is None:
+            rules = Rules(
+                actions=action_tools(prompt.actions, [tool.name for tool in tools]),
+                output=None if prompt.output_schema is None else OutputSchema(prompt.output_schema),
+            )
+            http_tools: list[BaseTool] = [HttpTool(tool, self._executor) for tool in tools]
+            graph = build_graph(chat_model(ref, options), http_tools, rules, lambda error: explain(ref, error))
+            self._kept[key] = graph
+            if len(self._kept) > MAX_GRAPHS:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(key)
+        return graph

@@ -1,0 +1,117 @@
+"""What the agent remembers of a conversation: whole finished turns, written as JSON, and read within a budget."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from langchain_core.messages import (
+    AIMessage,
+    BaseMessage,
+    HumanMessage,
+    ToolMessage,
+    message_to_dict,
+    messages_from_dict,
+)
+from langchain_core.messages.utils import count_tokens_approximately
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TurnMessages:
+    """One finished turn. The value that the conversation memory stores; its messages are never changed.
+
+    Attributes:
+        messages: The caller's words first, then everything that the model and its tools said, the answer last.
+        tokens: A rough count, made once, since trimming needs it in every later turn.
+        provider: Whose model answered. Another provider's model gets the turn without what only the first understands.
+        answer: What the caller heard.
+    """
+
+    messages: tuple[BaseMessage, ...]
+    tokens: int
+    provider: str
+    answer: str
+
+    @classmethod
+    def of(cls, messages: Sequence[BaseMessage], provider: str, answer: str) -> TurnMessages:
+        """From the messages of a run, without what the next turn does not need (token counts, artifacts)."""
+        kept = tuple(_slim(message) for message in messages)
+        return cls(kept, count_tokens_approximately(kept), provider, answer)
+
+    @property
+    def gist(self) -> tuple[BaseMessage, ...]:
+        """What was said and answered, without tool calls and without what belongs to one provider."""
+        return (self.messages[0], AIMessage(self.answer))
+
+
+def _slim(message: BaseMessage) -> BaseMessage:
+    if isinstance(message, AIMessage):
+        # Content blocks are read by their provider's rules, which this field names.
+        origin = message.response_metadata.get("model_provider")
+        metadata = {"model_provider": origin} if origin else {}
+        return message.model_copy(update={"response_metadata": metadata, "usage_metadata": None})
+    if isinstance(message, ToolMessage) and message.artifact is not None:
+        return message.model_copy(update={"artifact": None})
+    return message
+
+
+class TurnCodec:
+    """How a turn is written down: LangChain's own form of messages, so that Gemini's thought signatures survive."""
+
+    def dumps(self, turn: TurnMessages) -> bytes:
+        """As JSON."""
+        return orjson.dumps(
+            {
+                "v": _FORMAT,
+                "provider": turn.provider,
+                "tokens": turn.tokens,
+                "answer": turn.answer,
+                "messages": [message_to_dict(message) for message in turn.messages],
+            },
+            default=_as_text,
+        )
+
+    def loads(self, data: bytes) -> TurnMessages:
+        """The reverse.
+
+        Raises:
+            ValueError: these bytes are no turn that this version can read.
+        """
+        try:
+            value = orjson.loads(data)
+            if value["v"] != _FORMAT:
+                raise ValueError(f"a turn of format {value['v']}")  # noqa: TRY301 - one place says what is wrong
+            messages = tuple(messages_from_dict(value["messages"]))
+            if not messages or not isinstance(messages[0], HumanMessage):
+                raise ValueError("it does not begin with what the caller said")  # noqa: TRY301
+            return TurnMessages(messages, int(value["tokens"]), str(value["provider"]), str(value["answer"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"not a turn: {error}") from error
+
+
+def _as_text(value: Any) -> str:
+    """Bytes in a provider's extra fields (signatures) come as Base64 already; anything else is for people only."""
+    return str(value)
+
+
+def recall(turns: Sequence[TurnMessages], max_tokens: int, provider: str) -> list[BaseMessage]:
+    """The newest turns that fit into ``max_tokens``, oldest first, for a model of ``provider``.
+
+    Whole turns only, so a tool result is never without its call and the first message is always the caller's. Of a
+    newest turn that alone is too long, and of the turns of another provider, the gist is kept: without it the model
+    would not know what it answered a moment ago, and Gemini refuses tool calls that it did not sign itself.
+    """
+    kept: list[Sequence[BaseMessage]] = []
+    room = max_tokens
+    for turn in reversed(turns):
+        if turn.tokens > room:
+            if not kept:
+                kept.append(turn.gist)
+            break
+        room -= turn.tokens
+        kept.append(turn.messages if turn.provider == provider else turn.gist)
+    return [message for messages in reversed(kept) for message in messages]
