@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any, Protocol
 
-from app.agent.agent import Agent
 from app.agent.errors import EmptyAnswer, TurnTimeout
-from app.agent.events import ActionRequested, Done, ToolFinished, ToolStarted
+from app.agent.events import ActionRequested, AgentEvent, Done, ToolFinished, ToolStarted
 from app.agent.turn import TurnRequest
 from app.ari.errors import AriError
 from app.calls.call import Call
@@ -26,6 +25,14 @@ from app.prompts.prompt import Prompt
 DEFAULT_FALLBACK = "I am sorry, I cannot answer right now."
 
 
+class RunsTurns(Protocol):
+    """Who answers: :class:`app.agent.agent.Agent`."""
+
+    def run(self, turn: TurnRequest) -> AsyncGenerator[AgentEvent, None]:
+        """The events of a turn; raises GatewayError where there is no answer."""
+        ...
+
+
 class Prompts(Protocol):
     """Where prompts are looked up: :class:`app.prompts.catalog.PromptCatalog`."""
 
@@ -37,7 +44,7 @@ class Prompts(Protocol):
 class Answers:
     """Makes an :class:`Outcome` for every call, whatever fails, by the call's deadline."""
 
-    def __init__(self, settings: Settings, agent: Agent, prompts: Prompts) -> None:
+    def __init__(self, settings: Settings, agent: RunsTurns, prompts: Prompts) -> None:
         self._settings = settings
         self._agent = agent
         self._prompts = prompts

@@ -8,12 +8,11 @@ from typing import Any
 
 import structlog
 
-from app.agent.agent import Agent
 from app.ari.client import AriClient
 from app.ari.config import AriState, AsteriskInfo
 from app.ari.errors import AriError
 from app.ari.events import ChannelDestroyed, ChannelHangupRequest, Event, StasisEnd, StasisStart
-from app.calls.answer import Answers, Prompts, elapsed_ms
+from app.calls.answer import Answers, Prompts, RunsTurns, elapsed_ms
 from app.calls.call import Call
 from app.calls.delivery import deliver
 from app.calls.errors import TooManyCalls
@@ -66,7 +65,7 @@ class CallSupervisor:
     as ``RELEASED`` when the service stops or finds it without a turn.
     """
 
-    def __init__(self, settings: Settings, agent: Agent, prompts: Prompts) -> None:
+    def __init__(self, settings: Settings, agent: RunsTurns, prompts: Prompts) -> None:
         self._settings = settings
         self._answers = Answers(settings, agent, prompts)
         self._ari: AriClient | None = None
