@@ -64,6 +64,8 @@ class StubProviders:
         self.host, self.port = host, port
         self._connections: set[int] = set()
         self._script: deque[Answer] = deque()
+        self._count = 0
+        self._arrived = asyncio.Condition()
         self._runner: web.AppRunner | None = None
         self._openai, self._gemini, self._anthropic = OpenAIWire(), GeminiWire(), AnthropicWire()
 
@@ -89,6 +91,11 @@ class StubProviders:
     def script(self, answers: Iterable[Answer]) -> None:
         """The next requests get these answers, in this order; then the default again."""
         self._script = deque(answers)
+
+    async def received(self, number: int) -> None:
+        """Wait until ``number`` requests have been received since the start."""
+        async with self._arrived:
+            await self._arrived.wait_for(lambda: self._count >= number)
 
     async def start(self) -> None:
         """Listen; afterwards ``port`` is the real one."""
@@ -150,6 +157,9 @@ class StubProviders:
             return _json(400, wire.error(400, "The body is not JSON."))
         record = Recorded(wire.name, request.path, dict(request.headers), body, loop.time())
         self.requests.append(record)
+        self._count += 1
+        async with self._arrived:
+            self._arrived.notify_all()
         if _is_wrong_key(request):
             return _json(401, wire.error(401, f"Incorrect API key provided: {WRONG_KEY}"))
         ask = wire.read(body, request.path)
