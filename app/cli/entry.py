@@ -63,6 +63,24 @@ def dialplan(
     sys.stdout.write(text)
 
 
+@cli.command()
+def doctor(
+    online: Annotated[bool, typer.Option("--online", help="Ask every configured language model a question.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Findings as JSON, for programs.")] = False,
+    asterisk_config: Annotated[
+        Path, typer.Option(metavar="DIR", help="Asterisk's configuration, where it runs on this machine.")
+    ] = Path("/etc/asterisk"),
+    env_file: EnvFile = DEFAULT_ENV,
+) -> None:
+    """Check settings, Asterisk, language models, Redis, database and web port; say what to type.
+
+    Exit code: 0 nothing fails, 1 something does, 2 the settings cannot be read.
+    """
+    from app.cli.doctor import run
+
+    raise typer.Exit(run(env_file, online=online, as_json=as_json, asterisk_config=asterisk_config))
+
+
 def main() -> None:
     """Entry point of the command; a known error is one line, not a stack trace."""
     try:

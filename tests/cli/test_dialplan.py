@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 import pytest
 from typer.testing import CliRunner
 
-from app.ari.client import AriClient
-from app.ari.config import AriConfig, AsteriskInfo
-from app.ari.events import Event, StasisStart
-from app.calls.delivery import deliver
 from app.calls.outcome import Outcome, Status
 from app.cli.dialplan import MARGIN, snippet
 from app.cli.entry import cli
 from app.core.errors import SettingsError
 from app.core.settings import Settings
 from lab.asterisk import Asterisk
+from tests.cli.service import Service
 
 WORDS = 'Well, it is 7; say "hello" (or x=5)'
 
@@ -98,48 +94,6 @@ def test_the_command_prints_it_for_freepbx_too() -> None:
 # -- on a real Asterisk
 
 
-class Service:
-    """Stands where the service stands: takes calls, and gives them back as it was told."""
-
-    def __init__(self, outcomes: list[Outcome]) -> None:
-        self.outcomes = outcomes
-        self.heard: list[str | None] = []
-        self.args: list[tuple[str, ...]] = []
-        self.ari: AriClient | None = None
-        self._tasks: asyncio.TaskGroup | None = None
-
-    def on_connected(self, asterisk: AsteriskInfo) -> None:
-        pass
-
-    def on_disconnected(self, reason: str) -> None:
-        pass
-
-    def on_event(self, event: Event) -> None:
-        if isinstance(event, StasisStart):
-            assert self._tasks is not None
-            self._tasks.create_task(self._serve(event))
-
-    async def _serve(self, event: StasisStart) -> None:
-        assert self.ari is not None
-        self.args.append(event.args)
-        channel = self.ari.channel(event.channel.id)
-        self.heard.append(await channel.get_variable("USER_INPUT"))
-        if self.outcomes:  # else: it has the caller and never gives them back
-            await deliver(self.ari, channel, self.outcomes.pop(0))
-
-    @asynccontextmanager
-    async def connected(self, asterisk: Asterisk, app: str) -> AsyncIterator[Service]:
-        config = AriConfig(url=asterisk.http_url, username=asterisk.username, password=asterisk.password, app=app)
-        async with asyncio.TaskGroup() as self._tasks:
-            self.ari = AriClient(config, self)
-            running = self._tasks.create_task(self.ari.run())
-            await self.ari.wait_connected(5)
-            try:
-                yield self
-            finally:
-                running.cancel()
-
-
 class Phone:
     """Loads a printed dialplan and calls it; what is said, and what the log says, can be read."""
 
@@ -169,7 +123,7 @@ class Phone:
 
     async def until(self, happened: Callable[[str], bool], seconds: float = 5) -> str:
         async with asyncio.timeout(seconds):
-            while not happened(self.new_lines()):  # noqa: ASYNC110 - a file has no event
+            while not happened(self.new_lines()):
                 await asyncio.sleep(0.02)
         return self.new_lines()
 
