@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, cast
@@ -83,12 +83,20 @@ class ModelStep(AgentMiddleware[AgentState[Any], TurnContext, Any]):
         self._rules = rules
         self._explain = explain
 
-    async def awrap_model_call(
+    def awrap_model_call(
         self,
         request: ModelRequest[TurnContext],
         handler: Callable[[ModelRequest[TurnContext]], Awaitable[ModelResponse[Any]]],
-    ) -> ExtendedModelResponse[Any]:
-        """Raises the provider's errors as :class:`ProviderError`, and those of :func:`app.agent.steps.decide`."""
+    ) -> Coroutine[Any, Any, ExtendedModelResponse[Any]]:
+        """Raises the provider's errors as :class:`ProviderError`, and those of :func:`app.agent.steps.decide`.
+
+        A plain function that returns a coroutine, on purpose: LangChain wraps this hook for LangSmith, and its wrapper
+        for ``async def`` goes to the default thread pool before and after every call, also when nothing is traced. A
+        slow name look-up in that small pool would hold up every turn.
+        """
+        return self._step(request)
+
+    async def _step(self, request: ModelRequest[TurnContext]) -> ExtendedModelResponse[Any]:
         turn = request.runtime.context
         if turn.debug:
             _log.debug(
