@@ -15,7 +15,7 @@ from typing import Any, ParamSpec
 P = ParamSpec("P")
 
 
-class _JumpingSelector(selectors.DefaultSelector):  # type: ignore[misc, valid-type]
+class _JumpingSelector(selectors.DefaultSelector):
     """Selects at once, and moves the clock by the time that the loop was ready to wait."""
 
     now = 0.0
