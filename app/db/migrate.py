@@ -101,7 +101,7 @@ async def _locked(engine: AsyncEngine, work: Callable[[Connection], R]) -> R:
     except DBAPIError as error:
         if engine.dialect.name == "sqlite" and "database is locked" in str(error.orig):
             raise MigrationFailed(_HELD) from error
-        if isinstance(error, OperationalError) or error.connection_invalidated:
+        if isinstance(error, OperationalError) or error.connection_invalidated or error.statement is None:
             raise
         raise MigrationFailed(f"the database cannot be migrated: {error.orig}") from error
 

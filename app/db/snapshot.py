@@ -119,7 +119,7 @@ class Snapshot(Generic[T]):
                 raise DatabaseUnavailable(f"the database did not hand out the {self._name} in time") from None
             changed = self._loaded is None or self._loaded.revision != loaded.revision
             self._loaded = loaded
-            self._status = SnapshotStatus(loaded.revision, datetime.now(UTC))
+            self._answered(datetime.now(UTC))
         if changed:
             log.debug("snapshot.loaded", snapshot=self._name, revision=loaded.revision)
 
@@ -166,10 +166,13 @@ class Snapshot(Generic[T]):
             raise DatabaseUnavailable("the database did not answer in time") from None
         if revision != self._in_force().revision:
             await self.refresh()
-        status = self.status
-        if status.stale_since is not None:
-            self._status = SnapshotStatus(status.revision, status.loaded_at)
-            log.info("snapshot.fresh_again", snapshot=self._name, revision=status.revision)
+        self._answered(self.status.loaded_at)
+
+    def _answered(self, loaded_at: datetime) -> None:
+        before = self._status
+        self._status = SnapshotStatus(self._in_force().revision, loaded_at)
+        if before is not None and before.stale_since is not None:
+            log.info("snapshot.fresh_again", snapshot=self._name, revision=self._status.revision)
 
     def _failed(self, error: Exception) -> None:
         status = self._status
