@@ -26,7 +26,7 @@ _PAGE: Final = """<!doctype html>
 <link rel="icon" href="/static/icon.svg" type="image/svg+xml">
 {styles}
 </head>
-<body class="{kind}">
+<body>
 <nav class="back">
 <a href="/ui">asterisk-ai</a> <a href="/docs">Try the API</a> <a href="/redoc">Read about the API</a>
 </nav>

@@ -121,7 +121,7 @@ def _ari_detail(status: AriStatus, url: str | None) -> str:
     reason = (status.last_error or "").rstrip(".")
     return (
         f"Not connected to {url}{': ' + reason if reason else ''}. It is tried again by itself. Check that Asterisk "
-        "runs and that http.conf and ari.conf are enabled; `asterisk-ai doctor` finds out which it is."
+        "runs and that http.conf and ari.conf are enabled. The command asterisk-ai doctor finds out which it is."
     )
 
 

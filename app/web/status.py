@@ -23,6 +23,7 @@ _ARI_WORDS: Final = {
     "replaced": "Replaced",
     "closed": "Closed",
 }
+_DIALPLAN: Final = "asterisk-ai dialplan"
 _PROVIDER_WORDS: Final = {"ok": "Ready", "off": "Not configured", "error": "Failing", "warning": "Slow"}
 
 
@@ -72,24 +73,32 @@ async def _values(parts: Parts) -> dict[str, Any]:
 
 
 def _steps(parts: Parts, status: StatusBody) -> list[Step]:
-    has_model = parts.models.default.provider != "demo"
+    name = parts.models.default.provider
+    has_model = name != "demo" and any(p.name == name and p.configured for p in status.providers)
     served = status.calls is not None and status.calls.served > 0
     return [
-        Step(
-            has_model,
-            "Choose a language model: set OPENAI_API_KEY, GEMINI_API_KEY or ANTHROPIC_API_KEY in .env, and restart."
-            if not has_model
-            else f"A language model is chosen: {status.model.default}.",
+        Step(True, f"A language model is chosen: {status.model.default}.")
+        if has_model
+        else Step(
+            False,
+            "Choose a language model: set OPENAI_API_KEY, GEMINI_API_KEY or ANTHROPIC_API_KEY in .env, and restart.",
         ),
-        Step(
-            status.ari.level == "ok",
-            "Connect Asterisk: set ASTERISK_ARI_URL, ASTERISK_ARI_USERNAME and ASTERISK_ARI_PASSWORD in .env, and "
-            "restart. This finds out what is still missing, and says what to type:"
-            if status.ari.level != "ok"
-            else "Asterisk is connected.",
-            "" if status.ari.level == "ok" else "asterisk-ai doctor",
-        ),
-        Step(served, "Add an extension to your dialplan. This prints it, ready to paste:", "asterisk-ai dialplan"),
-        Step(served, "Call it." if not served else "Calls were answered."),
-        Step(False, "Try a conversation without a telephone:", "asterisk-ai chat"),
+        _asterisk_step(status),
+        Step(True, "The dialplan sends calls here. To add more extensions, print the lines for them:", _DIALPLAN)
+        if served
+        else Step(False, "Add an extension to your dialplan. This prints it, ready to paste; then call it:", _DIALPLAN),
+        Step(False, "Whenever you like, have a conversation without a telephone:", "asterisk-ai chat"),
     ]
+
+
+def _asterisk_step(status: StatusBody) -> Step:
+    if status.ari.state == "connected":
+        return Step(True, "Asterisk is connected.")
+    if status.ari.state == "not_configured":
+        return Step(
+            False,
+            "Connect Asterisk: set ASTERISK_ARI_URL, ASTERISK_ARI_USERNAME and ASTERISK_ARI_PASSWORD in .env, and "
+            "restart. This checks them, and says what to type where something is missing:",
+            "asterisk-ai doctor",
+        )
+    return Step(False, "Get the connection to Asterisk up. This finds out what is missing:", "asterisk-ai doctor")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ from app.core.security import (
     secret_key_file,
 )
 from app.core.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def settings_for(folder: Path, **values: object) -> Settings:
@@ -63,22 +66,30 @@ def test_the_made_key_stays_the_same_and_only_its_owner_may_read_it(tmp_path: Pa
     assert list(tmp_path.iterdir()) == [file]
 
 
-def _start(folder: Path, gate: multiprocessing.synchronize.Barrier, keys: multiprocessing.Queue[bytes]) -> None:
-    gate.wait(10)
-    keys.put(load_secret_key(settings_for(folder)))
+STARTER = """
+import sys, time
+from pathlib import Path
+from app.core.security import load_secret_key
+from app.core.settings import Settings
+folder = Path(sys.argv[1])
+print("ready", flush=True)
+while not (folder / "go").exists():
+    time.sleep(0.001)
+print(load_secret_key(Settings(_env_file=None, database_url=f"sqlite:///{folder}/main.db")).decode())
+"""
 
 
 def test_processes_that_start_together_agree_on_one_key(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    gate, keys = context.Barrier(4), context.Queue()
-    starters = [context.Process(target=_start, args=(tmp_path, gate, keys)) for _ in range(4)]
+    command = [sys.executable, "-c", STARTER, str(tmp_path)]
+    starters = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) for _ in range(4)]
     for starter in starters:
-        starter.start()
-    seen = {keys.get(timeout=30) for _ in starters}
-    for starter in starters:
-        starter.join(10)
-    assert len(seen) == 1
-    assert [file.name for file in tmp_path.iterdir()] == ["main.secret"]
+        assert starter.stdout is not None
+        assert starter.stdout.readline() == "ready\n"
+    (tmp_path / "go").touch()
+    # The last line: the one that made the key logs it, too.
+    keys = {starter.communicate(timeout=30)[0].splitlines()[-1] for starter in starters}
+    assert len(keys) == 1
+    assert {file.name for file in tmp_path.iterdir()} == {"go", "main.secret"}
 
 
 def test_the_loser_of_the_race_takes_the_winners_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

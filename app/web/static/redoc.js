@@ -7,6 +7,8 @@ const night = {
   typography: { ...typography, code: { color: "#ffb4a8", backgroundColor: "#232a36" }, links: { color: "#6fd6c9" } },
   colors: {
     primary: { main: "#6fd6c9" },
+    success: { main: "#5fd3a8" },
+    error: { main: "#ff8a80" },
     text: { primary: "#d5dae1", secondary: "#9aa5b5" },
     border: { dark: "#3a4354", light: "#2a3140" },
     gray: { 50: "#1a202b", 100: "#232a36" },

@@ -1,0 +1,82 @@
+"""``/api/tools``, on a real database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx2
+import pytest
+
+from app.api.parts import Parts
+
+FULL: dict[str, Any] = {
+    "name": "get_weather",
+    "description": "Says what the weather is at a place. Use it when the caller asks for the weather.",
+    "parameters": {"type": "object", "properties": {"place": {"type": "string"}}, "required": ["place"]},
+    "request": {
+        "method": "POST",
+        "url": "https://weather.example.com/at/{{ place }}",
+        "headers": {"Accept": "application/json"},
+        "query": {"line": "{{ call.line }}"},
+        "json_body": {"where": ["{{ place }}"]},
+        "timeout": 3.5,
+        "max_response_bytes": 50_000,
+    },
+    "enabled": True,
+    "note": "first",
+}
+
+
+async def test_what_is_stored_comes_back_as_it_was(client: httpx2.AsyncClient, parts: Parts) -> None:
+    response = await client.post("/api/tools", json=FULL)
+    assert response.status_code == 201, response.text
+    read = (await client.get(response.headers["location"])).json()
+    assert read == response.json()
+    assert FULL.items() <= read.items()
+    assert parts.tool_catalog.get("get_weather").request.timeout == 3.5
+
+
+async def test_saving_needs_the_version_and_makes_one(client: httpx2.AsyncClient) -> None:
+    assert (await client.put("/api/tools/1", json=FULL)).status_code == 428
+    saved = await client.put("/api/tools/1", json=FULL, headers={"If-Match": '"1"'})
+    assert saved.status_code == 200, saved.text
+    assert saved.json()["latest_version"] == 2
+    assert (await client.put("/api/tools/1", json=FULL, headers={"If-Match": '"1"'})).status_code == 412
+    assert (await client.put("/api/tools/1", json=FULL | {"expected_version": 1})).status_code == 409
+    versions = (await client.get("/api/tools/1/versions")).json()["items"]
+    assert [version["number"] for version in versions] == [2, 1]
+    assert (await client.get("/api/tools/1/versions/1")).json()["request"]["method"] == "GET"
+
+
+async def test_a_disabled_tool_is_not_offered(client: httpx2.AsyncClient, parts: Parts) -> None:
+    assert [tool.name for tool in parts.tool_catalog.select(None)] == ["get_order_status"]
+    response = await client.post("/api/tools/1/enabled", json={"enabled": False})
+    assert response.json()["enabled"] is False
+    assert parts.tool_catalog.select(None) == ()
+    assert (await client.get("/api/tools", params={"enabled": True})).json()["total"] == 0
+
+
+async def test_a_deleted_tool_is_gone(client: httpx2.AsyncClient) -> None:
+    assert (await client.delete("/api/tools/1")).status_code == 204
+    assert (await client.delete("/api/tools/1")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"name": "two words"}, "name"),
+        ({"parameters": {"type": "nonsense"}}, "parameters"),
+        ({"request": {"method": "GET", "url": "ftp://example.com"}}, "request.url"),
+        ({"request": {"method": "BREW", "url": "https://example.com"}}, "request.method"),
+        ({"request": {"method": "GET", "url": "https://example.com", "timeout": 0}}, "request.timeout"),
+    ],
+)
+async def test_what_is_wrong_is_said_by_field(client: httpx2.AsyncClient, changes: dict[str, Any], field: str) -> None:
+    response = await client.post("/api/tools", json=FULL | changes)
+    assert response.status_code == 422, response.text
+    assert [error["field"] for error in response.json()["errors"]] == [field]
+
+
+async def test_a_name_is_taken_once(client: httpx2.AsyncClient) -> None:
+    response = await client.post("/api/tools", json=FULL | {"name": "get_order_status"})
+    assert response.status_code == 409
