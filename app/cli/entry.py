@@ -81,6 +81,36 @@ def doctor(
     raise typer.Exit(run(env_file, online=online, as_json=as_json, asterisk_config=asterisk_config))
 
 
+@cli.command()
+def call(
+    endpoint: Annotated[str, typer.Argument(help="Whom to call, as in Dial(): PJSIP/100, PJSIP/NUMBER@TRUNK.")],
+    say: Annotated[str | None, typer.Option(metavar="TEXT", help="The caller's first words, as USER_INPUT.")] = None,
+    context: Annotated[str, typer.Option(help="Dialplan context that the call goes to.")] = "ai-assistant",
+    extension: Annotated[str, typer.Option(help="Extension in that context.")] = "100",
+    direct: Annotated[bool, typer.Option("--direct", help="Straight to the service, without a dialplan.")] = False,
+    var: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="A channel variable.")] = None,
+    ring: Annotated[int, typer.Option(min=1, metavar="SECONDS", help="How long it may ring.")] = 30,
+    longest: Annotated[float, typer.Option(metavar="SECONDS", help="When to hang up.")] = 300,
+    once: Annotated[bool, typer.Option("--once", help="Hang up after the first answer.")] = False,
+    env_file: EnvFile = DEFAULT_ENV,
+) -> None:
+    """Have Asterisk call somebody, and show what happens. The running service keeps its calls.
+
+    Exit code: 0 when it was answered and every turn ended with AI_STATUS=OK.
+    """
+    from rich.console import Console
+
+    from app.cli.call import CallPlan, run
+    from app.cli.options import variables_from
+    from app.cli.running import run_quietly
+    from app.core.settings import load_settings
+
+    plan = CallPlan(endpoint, context, extension, direct, say, variables_from(var or ()), ring, longest, once)
+    settings = load_settings(env_file)
+    console = Console(highlight=False, soft_wrap=True)
+    raise typer.Exit(0 if run_quietly(settings, run(settings, plan, console)) else 1)
+
+
 def main() -> None:
     """Entry point of the command; a known error is one line, not a stack trace."""
     try:

@@ -1,0 +1,253 @@
+"""``asterisk-ai call``: has Asterisk call somebody, puts words into their mouth, and shows what happens.
+
+It listens under an application name of its own, so the running service keeps its calls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import quote
+
+from rich.console import Console
+from rich.text import Text
+
+from app.ari.client import AriClient
+from app.ari.config import AriConfig, AsteriskInfo
+from app.ari.errors import AriConflict, AriNotFound, AriRequestFailed
+from app.ari.events import ChannelDestroyed, ChannelStateChange, ChannelVarset, Event
+from app.core.errors import GatewayError, SettingsError
+from app.core.settings import Settings
+
+# Seconds.
+CONNECT_TIMEOUT: Final = 5.0
+HANGUP_TIMEOUT: Final = 3.0
+
+EVENTS: Final = frozenset({"ChannelStateChange", "ChannelVarset", "ChannelDestroyed"})
+# Parts repeat AI_RESPONSE, and names of the printed dialplan's own are no answer.
+_SHOWN: Final = re.compile(
+    r"AI_(STATUS|RESPONSE|ACTION|ACTION_DATA|ERROR|MODEL_USED|PROMPT_VERSION|TURN|LATENCY_MS|OUT_\w+)"
+)
+_STATES: Final = {"Ringing": "rings", "Ring": "is dialled", "Up": "answered"}
+
+
+class CallFailed(GatewayError):
+    """Asterisk did not make the call."""
+
+    code = "call_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class CallPlan:
+    """What to do.
+
+    Attributes:
+        endpoint: Whom to call: ``PJSIP/100``, ``PJSIP/number@trunk``, ``Local/100@context``.
+        context, extension: Where the call goes in the dialplan when it is answered.
+        direct: Straight into the service instead, without a dialplan.
+        say: The caller's first words; None: none.
+        variables: Further channel variables.
+        ring: Seconds until nobody answers.
+        longest: Seconds until we hang up.
+        once: Hang up after the first answer.
+    """
+
+    endpoint: str
+    context: str
+    extension: str
+    direct: bool = False
+    say: str | None = None
+    variables: dict[str, str] = field(default_factory=dict)
+    ring: int = 30
+    longest: float = 300.0
+    once: bool = False
+
+
+@dataclass(slots=True)
+class Watch:
+    """The ARI listener that follows one channel and prints what happens to it.
+
+    Attributes:
+        answered: The endpoint took the call.
+        statuses: Every ``AI_STATUS`` so far.
+        first_status, ended: Set when they happen.
+    """
+
+    channel_id: str
+    console: Console
+    began: float
+    answered: bool = False
+    statuses: list[str] = field(default_factory=list)
+    first_status: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    # Variables of the turn that is being given back; AI_STATUS comes last and ends it.
+    _turn: dict[str, str] = field(default_factory=dict)
+
+    def on_connected(self, asterisk: AsteriskInfo) -> None:
+        """Nothing to do: the channel is subscribed to when it exists."""
+
+    def on_disconnected(self, reason: str) -> None:
+        """Without events nobody would tell of the end."""
+        self.tell(f"lost sight of it: {reason}")
+        self.ended.set()
+
+    def on_event(self, event: Event) -> None:
+        """Show it, if it is about our channel."""
+        if self.channel_id not in event.channel_ids():
+            return
+        match event:
+            case ChannelStateChange():
+                self.state(event.channel.state)
+            case ChannelVarset():
+                self._variable(event.variable, event.value)
+            case ChannelDestroyed():
+                self.tell(f"ended: {event.cause_txt or 'no cause given'} ({event.cause})")
+                self.ended.set()
+
+    def state(self, state: str) -> None:
+        """The channel's state is this now."""
+        if state == "Up":
+            if self.answered:
+                return
+            self.answered = True
+        if state in _STATES:
+            self.tell(_STATES[state])
+
+    def _variable(self, name: str, value: str) -> None:
+        if name == "STASISSTATUS" and value == "FAILED":
+            self.tell("STASISSTATUS = FAILED: the service is not connected; type: asterisk-ai doctor")
+        if not value or not _SHOWN.fullmatch(name):
+            return
+        self._turn[name] = value
+        if name == "AI_STATUS":
+            turn, self._turn = self._turn, {}
+            self.statuses.append(value)
+            self.tell(f"AI_STATUS = {value}")
+            for other, text in turn.items():
+                if other != "AI_STATUS":
+                    self.console.print(Text(f"          {other} = {text}"))
+            self.first_status.set()
+
+    def tell(self, what: str) -> None:
+        """One line, with the seconds since the beginning."""
+        elapsed = asyncio.get_running_loop().time() - self.began
+        self.console.print(Text.assemble((f"{elapsed:7.2f} s ", "dim"), what))
+
+
+async def run(settings: Settings, plan: CallPlan, console: Console) -> bool:
+    """Make the call and follow it to its end. Cancelled, it hangs up.
+
+    Returns:
+        Whether it was answered and every turn in it, at least one, ended with ``AI_STATUS=OK``.
+
+    Raises:
+        SettingsError: Asterisk is not configured.
+        AriError: Asterisk cannot be reached.
+        CallFailed: Asterisk refused to make the call.
+    """
+    watch = Watch(f"asterisk-ai-{secrets.token_hex(6)}", console, asyncio.get_running_loop().time())
+    async with _connected(settings, watch) as ari:
+        await _originate(ari, settings, plan, watch)
+        try:
+            await _follow(watch, plan)
+        finally:
+            await _hang_up(ari, watch)
+    return watch.answered and bool(watch.statuses) and set(watch.statuses) == {"OK"}
+
+
+@asynccontextmanager
+async def _connected(settings: Settings, watch: Watch) -> AsyncIterator[AriClient]:
+    ari = AriClient(_config(settings), watch)
+    running = asyncio.create_task(ari.run(), name="ari")
+    try:
+        await ari.wait_connected(CONNECT_TIMEOUT)
+        yield ari
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def _originate(ari: AriClient, settings: Settings, plan: CallPlan, watch: Watch) -> None:
+    variables = dict(plan.variables)
+    if plan.say is not None:
+        variables["USER_INPUT"] = plan.say
+    where: dict[str, Any] = {"context": plan.context, "extension": plan.extension, "priority": 1}
+    if plan.direct:
+        where = {"app": settings.asterisk_app_name}
+    body = {
+        "endpoint": plan.endpoint,
+        "channelId": watch.channel_id,
+        "callerId": "asterisk-ai",
+        "timeout": plan.ring,
+        "variables": variables,
+        **where,
+    }
+    watch.tell(f"calling {plan.endpoint}; then {_target(settings, plan)}")
+    try:
+        await ari.request("POST", "channels", body=body)
+    except AriRequestFailed as error:
+        raise CallFailed(
+            f"Asterisk does not call {plan.endpoint}: {error} Look at it with: asterisk -rx 'pjsip show endpoints'; "
+            "write it as in Dial(), such as PJSIP/100 or PJSIP/0123456@trunk."
+        ) from error
+    try:
+        # A channel can be subscribed to only when it is there; what happened before is read from its state.
+        await ari.channel(watch.channel_id).subscribe()
+        snapshot = await ari.request("GET", f"channels/{quote(watch.channel_id, safe='')}")
+    except (AriConflict, AriNotFound):
+        watch.tell("ended before it could be watched: the endpoint refused at once")
+        watch.ended.set()
+        return
+    if isinstance(snapshot, dict) and not watch.ended.is_set():
+        watch.state(str(snapshot.get("state", "")))
+
+
+async def _follow(watch: Watch, plan: CallPlan) -> None:
+    """Until the call ends, or has lasted long enough."""
+    try:
+        async with asyncio.timeout(plan.longest):
+            if not plan.once:
+                await watch.ended.wait()
+                return
+            waits = [asyncio.ensure_future(event.wait()) for event in (watch.ended, watch.first_status)]
+            try:
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for wait in waits:
+                    wait.cancel()
+    except TimeoutError:
+        watch.tell(f"has lasted {plan.longest:g} s")
+
+
+async def _hang_up(ari: AriClient, watch: Watch) -> None:
+    if watch.ended.is_set():
+        return
+    try:
+        await ari.channel(watch.channel_id).hangup()
+        async with asyncio.timeout(HANGUP_TIMEOUT):
+            await watch.ended.wait()
+    except AriNotFound:
+        pass  # it hung up in the same moment
+    except TimeoutError:
+        watch.tell("is being hung up")
+
+
+def _target(settings: Settings, plan: CallPlan) -> str:
+    return f"the application {settings.asterisk_app_name}" if plan.direct else f"{plan.extension}@{plan.context}"
+
+
+def _config(settings: Settings) -> AriConfig:
+    if not (settings.asterisk_ari_url and settings.asterisk_ari_username and settings.asterisk_ari_password):
+        raise SettingsError("ASTERISK_ARI_URL, ASTERISK_ARI_USERNAME and ASTERISK_ARI_PASSWORD are needed to call")
+    return AriConfig(
+        url=settings.asterisk_ari_url,
+        username=settings.asterisk_ari_username,
+        password=settings.asterisk_ari_password.get_secret_value(),
+        app=f"asterisk-ai-call-{secrets.token_hex(4)}",
+        events=EVENTS,
+    )
