@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections import deque
 from collections.abc import Callable
 
 import aiohttp
 from aiohttp import WSMsgType
 
-from app.ari.errors import AriError, AriUnavailable
+from app.ari.errors import AriUnavailable
 
 # Events of one Asterisk are a few kB, but an answer (all channels of a large PBX) may be long.
 _MAX_MESSAGE = 32 * 1024 * 1024
@@ -38,12 +40,16 @@ class EventSocket:
         self._on_text = on_text
         self._ping_interval = ping_interval
         self._ping_timeout = ping_timeout
+        # What is to be sent, with its opcode. Bounded by the client, which admits the requests, and by withdraw().
+        self._outgoing: deque[tuple[bytes, WSMsgType]] = deque()
+        self._wake_sender = asyncio.Event()
+        self._ended = False
         # Set by the reader at each pong; the pinger clears it before each ping.
         self._pong = asyncio.Event()
         # Set to have a ping sent now rather than at the end of the interval.
         self._doubt = asyncio.Event()
-        # A ping of the peer's that is to be answered. Only the newest matters (RFC 6455, 5.5.3).
-        self._owed_pong: bytes | None = None
+        # Why the pinger gave the peer up; empty as long as it has not.
+        self._dead = ""
 
     @staticmethod
     async def open(
@@ -62,7 +68,7 @@ class EventSocket:
         ws = await session.ws_connect(
             url,
             autoping=False,  # pongs are what we wait for
-            autoclose=True,
+            autoclose=False,  # close() does it, where it cannot hold up the reader
             compress=0,
             max_msg_size=_MAX_MESSAGE,
             timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_SECONDS),
@@ -77,38 +83,73 @@ class EventSocket:
             AriUnavailable: the peer closed, the connection broke, or no pong came in time.
             AriError: what ``on_text`` raised.
         """
+        tasks = [
+            asyncio.create_task(self._send(), name="ari.sender"),
+            asyncio.create_task(self._keep_alive(), name="ari.pinger"),
+        ]
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._keep_alive())
-                await self._read()
-        except* AriError as group:
-            ending = group.exceptions[0]
-        raise ending
+            await self._read()
+        finally:
+            self._ended = True
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
 
-    async def send(self, frame: bytes) -> None:
-        """Send one text frame. Waits only while the peer does not read and the send buffer is full.
-
-        Cancelled while it waits, the frame is sent nevertheless.
+    def send(self, frame: bytes) -> None:
+        """Send one text frame, after those before it. Never waits.
 
         Raises:
-            AriUnavailable: the connection is closed; nothing was sent.
+            AriUnavailable: the connection has ended; nothing was sent.
         """
-        try:
-            await self._ws.send_frame(frame, WSMsgType.TEXT)
-        except aiohttp.ClientConnectionError as error:
-            raise AriUnavailable("The event socket to Asterisk is closed.") from error
+        if self._ended:
+            raise AriUnavailable("The event socket to Asterisk is closed.")
+        self._put(frame, WSMsgType.TEXT)
+
+    def withdraw(self, frame: bytes) -> None:
+        """Do not send a frame any more, if it still waits to be sent."""
+        if self._outgoing:
+            with contextlib.suppress(ValueError):
+                self._outgoing.remove((frame, WSMsgType.TEXT))
 
     def doubt(self) -> None:
         """Something did not come in time: have a ping sent now."""
         self._doubt.set()
 
     async def close(self) -> None:
-        """Say good-bye, or give up after a second. Cancelled, it drops the connection at once."""
+        """Say good-bye, or give up after two seconds. Cancelled, it drops the connection at once.
+
+        In a task of its own, because aiohttp's ``close`` can end as if it had been cancelled; see :meth:`_send`.
+        """
+        closing = asyncio.create_task(self._ws.close(), name="ari.closing")
         try:
-            async with asyncio.timeout(2 * _CLOSE_SECONDS):
-                await self._ws.close()
-        except TimeoutError:
-            pass  # the send buffer of a stalled peer; close() has dropped the transport when it was cancelled
+            await asyncio.wait([closing], timeout=2 * _CLOSE_SECONDS)
+        finally:
+            if not closing.done():
+                closing.cancel()  # the peer reads nothing; this drops the transport
+                await asyncio.wait([closing])
+            if not closing.cancelled():
+                closing.exception()  # whatever it is, the connection is closed
+
+    def _put(self, frame: bytes, opcode: WSMsgType) -> None:
+        self._outgoing.append((frame, opcode))
+        self._wake_sender.set()
+
+    async def _send(self) -> None:
+        """The only one who writes.
+
+        While the peer reads nothing and the send buffer is full, aiohttp (3.14) lets all writers wait for one and the
+        same future, so that cancelling one of them cancels the others. Requests have time limits and are cancelled when
+        callers hang up: they must not wait there.
+        """
+        send_frame, outgoing = self._ws.send_frame, self._outgoing
+        try:
+            while True:
+                while outgoing:
+                    await send_frame(*outgoing.popleft())
+                self._wake_sender.clear()
+                await self._wake_sender.wait()
+        except ConnectionError:
+            self._ended = True  # the reader knows why, or will in a moment
 
     async def _read(self) -> None:
         receive, on_text = self._ws.receive, self._on_text
@@ -120,12 +161,13 @@ class EventSocket:
             elif kind is WSMsgType.PONG:
                 self._pong.set()
             elif kind is WSMsgType.PING:
-                self._owed_pong = message.data
-                self._doubt.set()
+                self._put(message.data, WSMsgType.PONG)
             elif kind is not WSMsgType.BINARY:
                 raise AriUnavailable(self._why_closed(message.data))
 
     def _why_closed(self, data: object) -> str:
+        if self._dead:
+            return self._dead
         if isinstance(data, BaseException):
             return f"The event socket to Asterisk broke: {data}."
         match self._ws.close_code:
@@ -148,17 +190,11 @@ class EventSocket:
                 async with asyncio.timeout(self._ping_timeout):
                     await self._exchange_ping()
             except TimeoutError:
-                raise AriUnavailable(
-                    f"Asterisk did not answer a ping on the event socket in {self._ping_timeout:g} s."
-                ) from None
-            except aiohttp.ClientConnectionError:
-                # Closing. The reader knows why, or will in a moment.
+                self._dead = f"Asterisk did not answer a ping on the event socket in {self._ping_timeout:g} s."
+                await self._ws.close()  # wakes the reader first
                 return
 
     async def _exchange_ping(self) -> None:
-        if self._owed_pong is not None:
-            owed, self._owed_pong = self._owed_pong, None
-            await self._ws.pong(owed)
         self._pong.clear()
-        await self._ws.ping()
+        self._put(b"", WSMsgType.PING)
         await self._pong.wait()

@@ -65,14 +65,14 @@ def _refused(status: int, config: AriConfig) -> Verdict:
         case 401 | 403:
             return Verdict(
                 f"Asterisk at {config.url} refuses the ARI user {config.username!r} ({status}). Compare "
-                "ASTERISK_ARI_USERNAME and ASTERISK_ARI_PASSWORD with ari.conf, then: asterisk -rx 'ari reload'. "
-                "Trying again until it is mended.",
+                "ASTERISK_ARI_USERNAME and ASTERISK_ARI_PASSWORD with ari.conf; after a change type: "
+                "asterisk -rx 'module reload res_ari.so'. Trying again until it is mended.",
                 slow=True,
             )
         case 404:
             return Verdict(
                 f"{config.url} answers, but has no /ari/events. Check enabled = yes in ari.conf and that "
-                "res_ari_events is loaded. ASTERISK_ARI_URL ends before /ari, with the prefix of http.conf if it has one.",
+                "res_ari_events is loaded. ASTERISK_ARI_URL ends before /ari, and has the prefix of http.conf if set.",
                 slow=True,
             )
         case _:

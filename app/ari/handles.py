@@ -16,9 +16,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from app.ari.cancellation import Cancellation
 from app.ari.config import AsteriskInfo
-from app.ari.errors import AriError, AriNotFound, AriUnavailable
+from app.ari.errors import AriNotFound, AriUnavailable
 from app.ari.events import ChannelDestroyed, Event, PlaybackFinished, StasisEnd
 from app.ari.requests import QueryValue
 
@@ -71,8 +70,9 @@ class Channel:
     async def get_variable(self, name: str) -> str | None:
         """The value of a channel variable or a function such as ``CALLERID(num)``; None where it was never set.
 
-        Asterisk 16 answers 204 to a write before the channel has carried it out, so that reading it back at once may
-        find the old value. Writes keep their order among each other, and come before a ``continue`` that follows.
+        Asterisk 16 answers 204 to a write before the channel has carried it out (up to 200 ms before, on a channel
+        without audio), so that reading it back at once may find the old value. Writes keep their order among each
+        other, and come before a ``continue`` that follows.
 
         Raises:
             AriRequestFailed: with status 500 for an unknown function, or one that ``live_dangerously`` forbids.
@@ -124,7 +124,8 @@ class Channel:
         then counts as continued (see :mod:`app.ari.loss`).
 
         Raises:
-            AriConflict: the channel is not in the application (any more).
+            AriConflict: the channel is not in the application (any more). In the first moments after it left, Asterisk
+                may answer a second ``continue`` as if it worked; nothing comes of it.
         """
         places = {"context": context, "extension": extension, "priority": priority, "label": label}
         query = {name: place for name, place in places.items() if place is not None}
@@ -234,23 +235,22 @@ class Playback:
 
 
 async def together(requests: Sequence[Coroutine[Any, Any, Any]]) -> None:
-    """Await requests at the same time. At the first failure the others are cancelled, and it is raised as it is."""
+    """Await requests at the same time. At the first failure the others are cancelled, and it is raised as it is.
+
+    Not a TaskGroup: that of Python 3.11 can lose a cancellation that comes together with a failure, and a call whose
+    caller hung up would go on.
+    """
     if len(requests) == 1:
         await requests[0]
         return
-    cancellation = Cancellation()
+    tasks = [asyncio.ensure_future(request) for request in requests]
     try:
-        async with asyncio.TaskGroup() as tasks:
-            for request in requests:
-                tasks.create_task(request)
-    except* AriError as group:
-        failure: BaseException = group
-        while isinstance(failure, BaseExceptionGroup):
-            failure = failure.exceptions[0]
-    else:
-        return
-    cancellation.check()
-    raise failure
+        await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
 
 
 def _parts(variables: Mapping[str, str]) -> Iterator[dict[str, str]]:

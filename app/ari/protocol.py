@@ -17,7 +17,7 @@ import structlog
 from app.ari.counters import AriCounters
 from app.ari.errors import AriTooLarge
 from app.ari.events import Event, KnownEvent, UnknownEvent
-from app.ari.requests import Request
+from app.ari.requests import UNREADABLE, Request
 
 logger = structlog.get_logger(__name__)
 
@@ -140,7 +140,7 @@ class AriProtocol(Generic[W]):
         """
         try:
             message = _decode(text)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             return self._unknown(text, error)
         if isinstance(message, RestResponse):
             waiter = self._pending.pop(message.request_id, None)
@@ -151,7 +151,7 @@ class AriProtocol(Generic[W]):
         self._counters.events += 1
         return message
 
-    def _unknown(self, text: bytes | str, error: msgspec.DecodeError) -> Event | None:
+    def _unknown(self, text: bytes | str, error: Exception) -> Event | None:
         """A type without a class, or nonsense. Off the usual path: the event filter keeps unknown types away."""
         kind = ""
         try:
@@ -159,7 +159,7 @@ class AriProtocol(Generic[W]):
             if kind in _KNOWN_TYPES:
                 raise error
             raw = _decode_raw(text)
-        except msgspec.DecodeError as reason:
+        except UNREADABLE as reason:
             self._counters.malformed += 1
             # The text itself may hold what a caller said, so it stays out of the log.
             logger.warning("ari.message_malformed", event_type=kind, reason=str(reason), size=len(text))

@@ -18,6 +18,9 @@ from app.ari.errors import (
 
 QueryValue = str | int | bool
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for text that is no JSON, not of the expected shape, no UTF-8, or nested without end."""
+
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
@@ -72,7 +75,7 @@ def result_of(request: Request, status: int, reason: str, body: bytes | str | No
         return None
     try:
         return _decode(body)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise AriProtocolError(
             f"The answer to {request.method} {request.path} is no JSON ({error}). "
             "Does ASTERISK_ARI_URL point at Asterisk's own HTTP server?"
@@ -85,7 +88,7 @@ def failure_of(request: Request, status: int, reason: str, body: bytes | str | N
     if body:
         try:
             answer = _decode(body)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             answer = None  # Asterisk's HTTP server speaks HTML for errors that ARI never saw, such as 400 and 413
         if isinstance(answer, dict):
             said = str(answer.get("message") or answer.get("error") or reason)

@@ -9,7 +9,6 @@ from urllib.parse import quote
 
 import structlog
 
-from app.ari.cancellation import Cancellation
 from app.ari.config import AriConfig, AsteriskInfo
 from app.ari.connection import EventSocket
 from app.ari.counters import AriCounters
@@ -68,21 +67,35 @@ class AriSession:
                 ping_timeout=config.ping_timeout,
             )
         self._socket = socket
-        cancelled = Cancellation()
+        reader = asyncio.create_task(self._read(socket), name="ari.reader")
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(socket.run())
-                await on_ready(await self._set_up())
-        except BaseException as error:
-            ending = _most_telling(error)
-            self._lose(str(ending) if isinstance(ending, AriError) else "The ARI client is stopped.")
-            cancelled.check()
-            if isinstance(ending, Exception):
-                raise ending from None
+            asterisk = await self._set_up()
+            if not reader.done():
+                await on_ready(asterisk)
+            await asyncio.wait([reader])
+            _raise_from(reader)
+        except Exception:
+            # A takeover while we set up makes other things fail as well, and is the one to report.
+            if reader.done() and not reader.cancelled() and isinstance(reader.exception(), AriReplaced):
+                reader.result()
             raise
         finally:
+            reader.cancel()
+            await asyncio.wait([reader])
+            if not reader.cancelled():
+                reader.exception()  # known by now, or less telling than what is being raised
             await socket.close()
-        raise AssertionError("socket.run() does not return")
+        raise AssertionError("the reader ends by raising")
+
+    async def _read(self, socket: EventSocket) -> None:
+        try:
+            await socket.run()
+            raise AssertionError("socket.run() ends by raising")
+        except AriError as error:
+            self._lose(str(error))
+            raise
+        finally:
+            self._lose("The ARI client is stopped.")
 
     async def request(self, request: Request) -> Any:
         """Send one request over the socket. The caller bounds the time.
@@ -98,11 +111,12 @@ class AriSession:
         answer: asyncio.Future[RestResponse] = asyncio.get_running_loop().create_future()
         request_id, frame = self._protocol.send(request, answer)
         try:
-            await socket.send(frame)
+            socket.send(frame)
             self._counters.requests_socket += 1
             response = await answer
         except BaseException:
             self._protocol.forget(request_id)
+            socket.withdraw(frame)
             raise
         return result_of(request, response.status_code, response.reason_phrase, response.message_body)
 
@@ -192,9 +206,8 @@ def _text(answer: Any, *names: str) -> str:
     return answer if isinstance(answer, str) else ""
 
 
-def _most_telling(error: BaseException) -> BaseException:
-    """The one to report of those that ended a connection together: a takeover before all others."""
-    if not isinstance(error, BaseExceptionGroup):
-        return error
-    leaves = [_most_telling(each) for each in error.exceptions]
-    return next((leaf for leaf in leaves if isinstance(leaf, AriReplaced)), leaves[0])
+def _raise_from(reader: asyncio.Task[None]) -> None:
+    """Raise why a reader ended that we did not cancel."""
+    if reader.cancelled():  # aiohttp can make it look so: see EventSocket._send()
+        raise AriUnavailable("The event socket to Asterisk broke.")
+    reader.result()
