@@ -37,6 +37,21 @@ _WORD = re.compile(r"[^\W_]+", re.UNICODE)
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 
+# Fields that are named by a verb: {"arrives": "tomorrow"}.
+_VERBS = {
+    "arrives",
+    "begins",
+    "closes",
+    "contains",
+    "costs",
+    "ends",
+    "expires",
+    "includes",
+    "leaves",
+    "opens",
+    "starts",
+}
+
 # What is read aloud of a large result. Nobody listens to more.
 _MAX_FIELDS = 8
 _MAX_TEXT = 300
@@ -107,10 +122,28 @@ def _word_object(value: Mapping[str, Any]) -> str:
         noun = identity[0].removesuffix("id").removesuffix("number").strip() or "number"
         subject = f"{noun.capitalize()} {identity[1]} is {status}"
         fields = [(n, t) for n, t in fields if (n, t) != identity and t is not status]
-    told = [f"{name} is {text}" for name, text in fields[:_MAX_FIELDS]]
+    names = {name for name, _ in fields}
+    # What has a sentence of its own to say comes last, as it is: {"note": "The courier calls before it comes."}
+    notes = [text for _, text in fields if " " in text and text.endswith((".", "!", "?"))]
+    told = [
+        _clause(name, text)
+        for name, text in fields[:_MAX_FIELDS]
+        # "arrives on" beside "arrives" is the same once more, for machines.
+        if text not in notes and not any(name.startswith(f"{other} ") for other in names)
+    ]
     if subject:
-        return _sentence(", ".join([subject, *told]))
-    return _sentence("Here is what I found: " + ", ".join(told))
+        told = [subject, *told]
+    elif told:
+        told[0] = f"Here is what I found: {told[0]}"
+    return " ".join([*([_sentence(", ".join(told))] if told else []), *notes])
+
+
+def _clause(name: str, text: str) -> str:
+    if text in ("yes", "no"):
+        return f"{name}: {text}"
+    if name.split(" ")[0] in _VERBS:
+        return f"it {name} {text}"
+    return f"the {name} is {text}"
 
 
 def _word_list(values: Sequence[Any]) -> str:

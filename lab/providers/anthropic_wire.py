@@ -65,7 +65,7 @@ class AnthropicWire:
             index += 1
         ended = {"stop_reason": _finish(answer), "stop_sequence": None}
         tail = [
-            _event("message_delta", delta=ended, usage={"output_tokens": answer.usage[1]}),
+            _event("message_delta", delta=ended, usage=dict(zip(("input_tokens", "output_tokens"), answer.usage, strict=True))),
             _event("message_stop"),
         ]
         return Events(head, tail)
