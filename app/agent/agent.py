@@ -166,12 +166,12 @@ class Agent:
                 except StopAsyncIteration:
                     return
                 except TimeoutError as error:
-                    if reader.alive or last or loop.time() >= turn.deadline:
-                        raise _too_late() from error
-                    raise ProviderTimeout(
-                        f"{ref} gave no sign in the time that it has before {self._models.fallback} is asked",
-                        provider=ref.provider,
-                    ) from error
+                    late = ProviderTimeout(f"{ref} did not answer in time.", provider=ref.provider)
+                    if not reader.alive and not last and loop.time() < turn.deadline:
+                        raise late from error
+                    if not reader.waits_for_tools:
+                        self._models.failed(ref, late)  # the turn's error is its deadline; the status names the cause
+                    raise _too_late() from error
                 for event in reader.feed(mode, payload):
                     if self._debug and not isinstance(event, TextDelta):
                         _log.debug("turn.event", turn_id=turn.turn_id, **_debug_fields(event))

@@ -104,11 +104,11 @@ def decide(message: AIMessage, rules: Rules, left: Left) -> Step:
     for call in message.tool_calls:
         if call["id"] in malformed or _is_external(call, rules):
             continue
-        result = _own_result(call, rules, waiting=bool(waiting) or bool(malformed))
+        result, mistake = _own_result(call, rules, waiting=bool(waiting) or bool(malformed))
         answered = answered or (call["name"] == ANSWER and result.status == "success")
         refused = refused or result.status == "error"
         if call["name"] == ANSWER and result.status == "error" and not waiting:
-            _allow_correction(left, str(result.content))
+            _allow_correction(left, mistake)
             corrects = True
         results.append(result)
     said_all = rules.output is None and not waiting and not refused and bool(message.text.strip())
@@ -169,19 +169,20 @@ def _repaired(message: AIMessage) -> tuple[AIMessage, list[ToolMessage]]:
     return message.model_copy(update=update), results
 
 
-def _own_result(call: ToolCall, rules: Rules, *, waiting: bool) -> ToolMessage:
+def _own_result(call: ToolCall, rules: Rules, *, waiting: bool) -> tuple[ToolMessage, str]:
+    """The result of a built-in tool, and what is wrong in words that repeat nothing that was said."""
     name, call_id = call["name"], call["id"] or ""
     try:
         if rules.output is not None and name == ANSWER:
             if waiting:
                 words = f"{ANSWER} was not accepted: call it alone, after the results of the other tools."
-                return _failed(name, call_id, words, "answer_too_early")
+                return _failed(name, call_id, words, "answer_too_early"), words
             answer = rules.output.accept(call["args"])
-            return ToolMessage("Said to the caller.", tool_call_id=call_id, name=name, artifact=answer)
+            return ToolMessage("Said to the caller.", tool_call_id=call_id, name=name, artifact=answer), ""
         taken = rules.actions[name].take(call["args"])
     except ArgumentsInvalid as error:
-        return _failed(name, call_id, error.for_model, error.code)
-    return ToolMessage("It happens after your words.", tool_call_id=call_id, name=name, artifact=taken)
+        return _failed(name, call_id, error.for_model, error.code), str(error)
+    return ToolMessage("It happens after your words.", tool_call_id=call_id, name=name, artifact=taken), ""
 
 
 def _failed(name: str, call_id: str, words: str, error: str) -> ToolMessage:
@@ -198,7 +199,7 @@ def _without_calls(message: AIMessage, rules: Rules, left: Left) -> Step:
         _allow_correction(left, f"the model did not call the tool {ANSWER}")
         return Step([message, HumanMessage(words)], jump="model", corrects=True)
     call = ToolCall(name=ANSWER, args=arguments, id="answer_as_text", type="tool_call")
-    result = _own_result(call, rules, waiting=False)
+    result, _ = _own_result(call, rules, waiting=False)
     return Step([message.model_copy(update={"content": "", "tool_calls": [call]}), result], jump="end")
 
 

@@ -63,6 +63,11 @@ class StreamReader:
         """Tokens of all model messages so far."""
         return Usage(self._input_tokens, self._output_tokens)
 
+    @property
+    def waits_for_tools(self) -> bool:
+        """Whether tools are at work, and not the model."""
+        return bool(self._unanswered)
+
     def feed(self, mode: str, payload: Any) -> Iterable[AgentEvent]:
         """The events that follow from one item.
 

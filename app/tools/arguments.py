@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError, best_match
+from jsonschema.exceptions import ValidationError
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
@@ -37,11 +37,13 @@ class ArgumentSchema:
             ArgumentsInvalid: they do not match; ``for_model`` names each argument and what is wrong with it.
         """
         completed = _with_defaults(arguments, self._defaults)
-        mistakes = self.mistakes(completed)
+        mistakes = self._mistakes(completed)
         if mistakes:
-            words = "; ".join(mistakes)
+            words = "; ".join(words for _, words in mistakes)
+            places = ", ".join(place for place, _ in mistakes)
             raise ArgumentsInvalid(
-                f"The model called {tool} with wrong arguments: {words}",
+                # No values: what a caller said does not belong into logs that keep errors.
+                f"The arguments that the model gave to {tool} do not match its schema: {places}",
                 for_model=(
                     f"{tool} was not called, because its arguments are wrong: {words}. "
                     "Call it again with correct arguments, or ask the caller for what is missing."
@@ -49,24 +51,24 @@ class ArgumentSchema:
             )
         return completed
 
-    def mistakes(self, value: Any) -> list[str]:
-        """What is wrong with ``value``, each with the place it is at; at most three. Empty: nothing is."""
-        found: list[str] = []
+    def _mistakes(self, value: Any) -> list[tuple[str, str]]:
+        """The first things that are wrong: where (and by which rule), and the words for the model."""
+        found: list[tuple[str, str]] = []
         try:
             for error in self._validator.iter_errors(value):
-                found.append(_words(best_match([error]) or error))
+                place = ".".join(str(part) for part in error.absolute_path)
+                found.append((f"{place or 'the whole'} ({error.validator})", _words(place, error)))
                 if len(found) == _MAX_MISTAKES:
                     break
         except (Unresolvable, RecursionError):
-            found.append("they are nested too deeply, or the schema refers to what it does not hold")
+            found.append(("the whole", "they are nested too deeply, or the schema refers to what it does not hold"))
         return found
 
 
-def _words(error: ValidationError) -> str:
+def _words(place: str, error: ValidationError) -> str:
     message = error.message
     if len(message) > _MAX_MISTAKE_CHARS:  # the message repeats the value, which may be as long as the model likes
         message = f"{message[:80]} ... {message[-(_MAX_MISTAKE_CHARS - 85) :]}"
-    place = ".".join(str(part) for part in error.absolute_path)
     return f"{place}: {message}" if place else message
 
 

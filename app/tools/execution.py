@@ -69,7 +69,8 @@ class ToolExecutor:
         """Call ``tool``; cancelling it closes its connection.
 
         The request may take the tool's timeout or what is left until ``context.deadline``, whichever is shorter.
-        It is never repeated. A redirect is followed only for GET and HEAD, and only to the same scheme, host and port.
+        It is not repeated, but for one case: when a kept connection turns out to be closed, aiohttp sends an idempotent
+        request again over a new one. A redirect is followed for GET and HEAD only, to the same scheme, host and port.
 
         Raises:
             ToolFailure: one of :mod:`app.tools.errors`; ``for_model`` is what the model should be told.

@@ -178,6 +178,9 @@ async def test_the_deadline_ends_a_model_that_hangs_and_a_tool_that_hangs(bench:
             assert 0.15 < asyncio.get_running_loop().time() - before < 0.4
         await asyncio.wait_for(server.closed_by_peer.wait(), 1)
     assert made.models.by_name["first"].closed
+    assert [type(error) for _, error in made.models.failures] == [
+        ProviderTimeout
+    ]  # the tool's fault is not the model's
     assert made.memory.kept == {}
 
 

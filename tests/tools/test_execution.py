@@ -128,11 +128,14 @@ async def test_wrong_arguments_are_told_to_the_model_in_words(executor: ToolExec
     definition = tool("http://127.0.0.1:9/x", {"id": {"type": "integer"}, "to": {"enum": ["a"]}}, required=["id"])
     with pytest.raises(ArgumentsInvalid) as caught:
         await executor.run(definition, {"id": "x" * 10_000, "to": "b"}, context())
+    assert "xxx" not in str(caught.value)
+    assert "id (type), to (enum)" in str(caught.value)
     assert "id: " in caught.value.for_model
     assert "to: 'b' is not one of ['a']" in caught.value.for_model
     assert len(caught.value.for_model) < 800
-    with pytest.raises(ArgumentsInvalid, match="'id' is a required property"):
+    with pytest.raises(ArgumentsInvalid) as caught:
         await executor.run(definition, {}, context())
+    assert "'id' is a required property" in caught.value.for_model
 
 
 @pytest.mark.parametrize(
