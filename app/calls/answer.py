@@ -10,9 +10,9 @@ from typing import Any, Protocol
 from app.agent.errors import EmptyAnswer, TurnTimeout
 from app.agent.events import ActionRequested, AgentEvent, Done, ToolFinished, ToolStarted
 from app.agent.turn import TurnRequest
-from app.ari.errors import AriError
+from app.ari.errors import AriRequestFailed
 from app.calls.call import Call
-from app.calls.errors import NoInput
+from app.calls.errors import NoInput, UnreadableInput
 from app.calls.outcome import Outcome, Status
 from app.calls.speakable import speakable
 from app.core.errors import GatewayError
@@ -100,8 +100,12 @@ class Answers:
         """The caller's words from the channel variable, where no argument brought them."""
         try:
             text = (await call.channel.get_variable("USER_INPUT") or "").strip()
-        except AriError as error:
-            raise NoInput(f"USER_INPUT could not be read from the channel: {error}") from error
+        except AriRequestFailed as error:
+            # ARI answers in JSON, so Asterisk 22.10 answers 500 for a value that is not valid UTF-8.
+            raise UnreadableInput(
+                f"the channel variable USER_INPUT could not be read ({error}); most often its bytes are not valid "
+                "UTF-8: set the speech recognition to UTF-8, or pass USER_INPUT_URI=${URIENCODE(${USER_INPUT})}"
+            ) from error
         if not text:
             raise NoInput("the dialplan passed no USER_INPUT and the channel variable of that name is empty")
         return text

@@ -1,4 +1,10 @@
-"""What can go wrong with a call, beside what ARI and the agent say themselves."""
+"""What can go wrong with a call, beside what ARI and the agent say themselves::
+
+CallError
+├── NoInput                 nothing was said
+│   └── UnreadableInput         it was, and Asterisk cannot hand it over
+└── TooManyCalls            AI_MAX_CALLS are being served
+"""
 
 from __future__ import annotations
 
@@ -17,14 +23,14 @@ class NoInput(CallError):
     code = "no_input"
 
 
+class UnreadableInput(NoInput):
+    """The channel variable cannot be read, most often because its bytes are not valid UTF-8."""
+
+    code = "unreadable_input"
+
+
 class TooManyCalls(CallError):
     """``AI_MAX_CALLS`` are being served."""
 
     code = "too_many_calls"
     retryable = True
-
-
-class BadArguments(CallError):
-    """An argument of ``Stasis()`` has a value that cannot be used, such as ``AI_TIMEOUT=soon``."""
-
-    code = "bad_arguments"
