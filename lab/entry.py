@@ -60,6 +60,16 @@ class Entry:
                 setup = [f"LAB_UID={os.getuid()}", f"LAB_GID={os.getgid()}", "unshare", "--map-root-user", "--mount"]
                 return ["env", *setup, "sh", "-c", _IN_NAMESPACE, str(root), *argv]
 
+    def can_use(self, root: Path) -> bool:
+        """Whether ``root`` suits this way: one that was built in another may not."""
+        if self.way is not Way.NAMESPACE and not (root / "dev" / "null").is_char_device():
+            return False
+        if self.way is Way.ROOT:
+            return True
+        # PostgreSQL insists on a name for the user that it runs as.
+        users = (root / "etc" / "passwd").read_text().splitlines()
+        return any(line.split(":")[2] == str(os.getuid()) for line in users)
+
     def build(self, mmdebstrap: Sequence[str], target: Path, output: IO[bytes]) -> int:
         """Run mmdebstrap so that ``target`` becomes the root; returns its exit code."""
         if self.way is not Way.NAMESPACE:
@@ -103,6 +113,13 @@ def find_entry() -> Entry:
         "sudo -v, and try again within its time); or user namespaces (type as root: "
         "sysctl kernel.unprivileged_userns_clone=1, on Ubuntu: sysctl kernel.apparmor_restrict_unprivileged_userns=0)"
     )
+
+
+def name_of_user() -> str:
+    """Shell that gives the calling user a name in the root that is $1; for a hook of mmdebstrap."""
+    uid, gid = os.getuid(), os.getgid()
+    known = f'grep -q "^[^:]*:[^:]*:{uid}:" "$1/etc/passwd"'
+    return f'{known} || echo "lab:x:{uid}:{gid}::/lab:/bin/sh" >>"$1/etc/passwd"'
 
 
 def _works(*command: str) -> bool:

@@ -13,10 +13,10 @@ from lab.roots import FORKY, Recipe, is_built
 def missing(recipe: Recipe = FORKY) -> str | None:
     """What is missing for the lab, and how to get it; None when nothing is."""
     try:
-        find_entry()
+        entry = find_entry()
     except LabMissing as error:
         return str(error)
-    if not is_built(recipe) and shutil.which("mmdebstrap") is None:
+    if not is_built(recipe, entry) and shutil.which("mmdebstrap") is None:
         return (
             "mmdebstrap is missing, which makes the lab's folder. "
             "Type: apt-get install -y mmdebstrap uidmap debian-archive-keyring"

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.entry import Entry, find_entry
+from lab.entry import Entry, find_entry, name_of_user
 from lab.errors import LabFailed, LabMissing
 
 # Folder inside a root that holds one folder for each running server.
@@ -89,10 +89,11 @@ def lab_folder() -> Path:
     return Path(given).resolve() if given else Path(__file__).resolve().parent.parent / ".lab"
 
 
-def is_built(recipe: Recipe) -> bool:
-    """Whether the root is there and was made by the present recipe."""
+def is_built(recipe: Recipe, entry: Entry) -> bool:
+    """Whether the root is there, was made by the present recipe, and can be entered by way of ``entry``."""
+    root = lab_folder() / recipe.name
     try:
-        return (lab_folder() / recipe.name / INSTANCES / "stamp").read_text() == recipe.stamp
+        return (root / INSTANCES / "stamp").read_text() == recipe.stamp and entry.can_use(root)
     except OSError:
         return False
 
@@ -106,10 +107,10 @@ def ensure(recipe: Recipe = FORKY) -> Root:
     """
     entry = find_entry()
     folder = lab_folder()
-    if not is_built(recipe):
+    if not is_built(recipe, entry):
         folder.mkdir(parents=True, exist_ok=True)
         with _lock(folder / f"{recipe.name}.lock"):
-            if not is_built(recipe):  # another process may have built it while we waited
+            if not is_built(recipe, entry):  # another process may have built it while we waited
                 _build(recipe, folder, entry)
     return Root(folder / recipe.name, entry)
 
@@ -153,6 +154,7 @@ def _mmdebstrap(recipe: Recipe) -> list[str]:
         *(f"--dpkgopt={option}" for option in _LEFT_OUT),
         f"--include={','.join(recipe.packages)}",
         f"--essential-hook={_BEFORE_PACKAGES}",
+        f"--customize-hook={name_of_user()}",
         f"--customize-hook={_AFTER_PACKAGES.replace('{stamp}', recipe.stamp)}",
         recipe.suite,
     ]
