@@ -104,10 +104,16 @@ class Copy(Generic[T]):
         for place, item in enumerate(sent):
             resolve(item, count - (len(sent) - 1 - place))
         self.epoch = epoch
-        # Another count: another process wrote too, and its turns are not in this copy.
+        # Another count: another process wrote too. Its turns are not in this copy, so neither is their number.
         self.synced = count if count == count_when_sent else None
-        self.count = max(self.count, count + len(self.unsaved))
         self.generation += 1
+
+    def last_seqs(self) -> dict[str, int]:
+        """The last seq of each process among the turns."""
+        last: dict[str, int] = {}
+        for stored in self.turns:
+            last[stored.stamp.writer] = max(last.get(stored.stamp.writer, 0), stored.stamp.seq)
+        return last
 
     def merge(self, remote: Remote[T], max_turns: int) -> None:
         """Make this copy what the two have together; sets ``restore`` when Redis lacks some of it.
@@ -131,9 +137,9 @@ class Copy(Generic[T]):
         self.count = self._merged_count(remote, there, len(mine), same=same)
         self._settle(there, remote)
         both = [*remote.turns, *mine]
-        if not only_waiting:
-            both.sort(key=lambda stored: stored.stamp)
         self.restore = any(stored.stamp not in waiting for stored in mine)
+        if self.restore:
+            both.sort(key=lambda stored: stored.stamp)
         self.turns = both[-max_turns:]
         self.epoch = remote.epoch if remote.epoch is not None else self.epoch
         self.synced = None if self.restore or remote.epoch is None else remote.count

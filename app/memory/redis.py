@@ -215,10 +215,7 @@ class RedisMemory(Generic[T]):
                     await self._come_back()
                 await self._wake.wait()
                 self._wake.clear()
-                if self._emptied:
-                    await self._compare_all()
-                while self._dirty and self._away_since is None:
-                    await self._write_batch(WRITE_TIMEOUT)
+                await self._write_all(WRITE_TIMEOUT)
             except MemoryFailure as error:
                 self._went_away(error)
             except Exception:
@@ -236,9 +233,8 @@ class RedisMemory(Generic[T]):
             waited = self._waiting_turns()
             try:
                 await self._server.ping(PROBE_TIMEOUT)
-                await self._compare_all()
-                while self._dirty:
-                    await self._write_batch(PROBE_TIMEOUT)
+                self._emptied = True
+                await self._write_all(PROBE_TIMEOUT)
             except MemoryFailure as error:
                 self._note(error)
                 continue
@@ -246,6 +242,12 @@ class RedisMemory(Generic[T]):
             self._away_since = None
             log.info("memory.redis_back", redis=self._where, away_s=round(away, 1), turns_written=waited)
             return
+
+    async def _write_all(self, timeout: float) -> None:
+        while self._emptied or self._dirty:
+            if self._emptied:
+                await self._compare_all()
+            await self._write_batch(timeout)
 
     async def _compare_all(self) -> None:
         """Find the conversations that Redis has lost, so that they are restored before another instance asks."""
@@ -305,7 +307,7 @@ class RedisMemory(Generic[T]):
                     remote.count,
                     epoch,
                     count,
-                    max((s.stamp.seq for s in copy.turns if s.stamp.writer == self._writer), default=0),
+                    copy.last_seqs(),
                     [pack(stored.stamp, self._codec.dumps(stored.turn)) for stored in copy.turns],
                 )
                 if await self._server.replace(item, timeout):

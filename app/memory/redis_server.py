@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar, cast
 
@@ -57,7 +57,7 @@ class Replacing:
 
     Attributes:
         read_epoch, read_count: What it was merged with; None and 0: nothing was there.
-        last_seq: Of this writer's turns among ``elements``; 0: none.
+        seqs: The last seq of each writer among ``elements``.
     """
 
     key: str
@@ -65,7 +65,7 @@ class Replacing:
     read_count: int
     epoch: str
     count: int
-    last_seq: int
+    seqs: Mapping[str, int]
     elements: Sequence[bytes]
 
 
@@ -148,7 +148,10 @@ class RedisServer(Generic[T]):
     async def replace(self, item: Replacing, timeout: float) -> bool:
         """Put a whole conversation in place; False when somebody wrote since it was read."""
         arguments: list[str | bytes | int] = [self._ttl, item.read_epoch or "", item.read_count, item.epoch, item.count]
-        arguments += [self._writer, item.last_seq, *item.elements]
+        arguments.append(len(item.seqs))
+        for writer, seq in item.seqs.items():
+            arguments += [writer, seq]
+        arguments += item.elements
         answer = await _bounded(_awaitable(self._redis.eval(REPLACE, 2, *redis_keys(item.key), *arguments)), timeout)
         return bool(answer)
 

@@ -90,18 +90,22 @@ return {epoch, tonumber(redis.call('HGET', KEYS[2], 'count'))}
 """
 
 # Puts a whole list in place, if nobody has written since it was read. ARGV: ttl, epoch and count as read (empty and 0:
-# nothing there), the new epoch, the new count, the writer, its last seq among the elements, the elements.
+# nothing there), the new epoch, the new count, how many writers there are among the elements, each writer with its last
+# seq, the elements. All writers, not only the one that restores: another one may yet repeat a turn that is in the list.
 # Returns 1, or 0 when somebody was faster.
 REPLACE: Final = """
 local meta = redis.call('HMGET', KEYS[2], 'epoch', 'count')
 if (meta[1] or '') ~= ARGV[2] or tonumber(meta[2] or '0') ~= tonumber(ARGV[3]) then return 0 end
-redis.call('DEL', KEYS[1])
-for i = 8, #ARGV do redis.call('RPUSH', KEYS[1], ARGV[i]) end
 redis.call('HSET', KEYS[2], 'epoch', ARGV[4], 'count', ARGV[5])
-local field = 'seq:' .. ARGV[6]
-if tonumber(redis.call('HGET', KEYS[2], field) or '0') < tonumber(ARGV[7]) then
-  redis.call('HSET', KEYS[2], field, ARGV[7])
+local first = 7 + 2 * tonumber(ARGV[6])
+for i = 7, first - 1, 2 do
+  local field = 'seq:' .. ARGV[i]
+  if tonumber(redis.call('HGET', KEYS[2], field) or '0') < tonumber(ARGV[i + 1]) then
+    redis.call('HSET', KEYS[2], field, ARGV[i + 1])
+  end
 end
+redis.call('DEL', KEYS[1])
+for i = first, #ARGV do redis.call('RPUSH', KEYS[1], ARGV[i]) end
 redis.call('EXPIRE', KEYS[1], ARGV[1])
 redis.call('EXPIRE', KEYS[2], ARGV[1])
 return 1
