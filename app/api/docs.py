@@ -30,7 +30,7 @@ _PAGE: Final = """<!doctype html>
 <nav class="back">
 <a href="/ui">asterisk-ai</a> <a href="/docs">Try the API</a> <a href="/redoc">Read about the API</a>
 </nav>
-<main id="{kind}"></main>
+<div id="{kind}"></div>
 <noscript>This page needs JavaScript. The document itself is at <a href="/openapi.json">/openapi.json</a>.</noscript>
 {scripts}
 </body>

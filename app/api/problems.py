@@ -15,6 +15,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.ari.errors import AriError
@@ -124,7 +125,20 @@ async def _on_http(request: Request, error: Exception) -> Response:
     if status == 400 and isinstance(error.__cause__, UnicodeDecodeError):
         detail = "The body is not UTF-8."
     problem = Problem(title=status.phrase, status=status, code=status.name.lower(), detail=detail or status.phrase)
-    return respond_to(request, problem, error.headers)
+    headers = dict(error.headers or {})
+    if status == 405:
+        headers["Allow"] = ", ".join(_allowed(request))
+    return respond_to(request, problem, headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """All methods of this address. Starlette names only those of the first route that has it."""
+    methods = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+    return [
+        method
+        for method in methods
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
+    ]
 
 
 _SENTENCES: Final = {
