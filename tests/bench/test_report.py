@@ -1,0 +1,96 @@
+"""The rows and the targets, from cells."""
+
+from __future__ import annotations
+
+from bench.leak import Held, complaints
+from bench.measure import GATEWAY, YARDSTICK, Cell
+from bench.report import Row, targets
+from bench.workloads import FULL, QUICK, SERIAL, Workload
+
+
+def cell(name: str, workload: Workload, overheads: list[float], *, number: int = 1, failed: int = 0) -> Cell:
+    return Cell(
+        contender=name,
+        workload=workload,
+        round=number,
+        overheads=overheads,
+        failed=failed,
+        cpu_ms=5.0,
+        rss_mb=150.0,
+        lag_ms=12.0,
+        asterisk_ms=2.0,
+        stub_ms=1.0,
+        rate=workload.rate,
+        busy=0.5,
+    )
+
+
+def test_one_disturbed_round_of_three_moves_neither_median_nor_tail_but_shows_as_the_worst() -> None:
+    workload = Workload(50, 2)
+    row = Row.of(
+        GATEWAY,
+        workload,
+        [
+            cell(GATEWAY, workload, [5.0, 6.0], number=1),
+            cell(GATEWAY, workload, [500.0, 900.0], number=2, failed=1),
+            cell(GATEWAY, workload, [5.0, 7.0], number=3),
+        ],
+    )
+    assert (row.p50, row.p99, row.worst) == (6.0, 7.0, 900.0)
+    assert (row.calls, row.failed) == (6, 1)
+
+
+def row(name: str, rate: float, *, p50: float, p99: float, tool: bool = False, failed: int = 0) -> Row:
+    workload = Workload(rate, 10, tool=tool)
+    return Row(name, workload, p50, p99, p99, p99, 10, failed, 5.0, 150.0, 12.0, rate)
+
+
+def test_targets_are_judged_by_ratios() -> None:
+    table = [
+        row(GATEWAY, 50, p50=5, p99=20),
+        row(YARDSTICK, 50, p50=20, p99=150),
+        row(GATEWAY, 50, p50=11, p99=30, tool=True),
+        row(GATEWAY, 100, p50=8, p99=40, failed=1),
+    ]
+    found = {target.name: target.reached for target in targets(table, {GATEWAY: 155.0})}
+    assert found == {
+        "median overhead at most half of the yardstick's (50/s)": True,
+        "p99 at most a tenth of the yardstick's (50/s)": False,
+        "100 calls a second without a failed call": False,
+        "a turn with a tool call at most twice one without (50/s)": False,
+        "no stall of the event loop over 50 ms": True,
+        "idle under 200 MB": True,
+    }
+
+
+def test_what_was_not_measured_is_no_target() -> None:
+    assert list(targets([], {})) == []
+
+
+def test_the_plans_measure_what_the_targets_need() -> None:
+    for plan in (FULL, QUICK):
+        kinds = {(each.rate, each.model_ms, each.tool) for each in plan.main}
+        assert kinds >= {(SERIAL, 0, False), (50, 0, False), (50, 0, True), (100, 0, False), (50, 200, False)}
+
+
+def test_a_tool_call_makes_the_model_wait_twice() -> None:
+    assert Workload(50, 1, 200).waits_ms == 200
+    assert Workload(50, 1, 200, tool=True).waits_ms == 400
+
+
+def held(calls: int, rss: float, *, tasks: int = 5, channels: int = 0, files: int = 30, turns: int = 0) -> Held:
+    return Held(calls, {"calls": tasks}, channels, files, rss, {"app.calls.call.Call": turns})
+
+
+def test_what_is_left_behind_is_named() -> None:
+    steady = [held(calls, 160 + calls / 1_000) for calls in range(0, 1_001, 100)]
+    assert list(complaints(steady)) == []
+    growing = [held(calls, 160 + calls / 100) for calls in range(0, 1_001, 100)]
+    assert [*complaints(growing)] == ["memory grows by 10.0 MB for each 1,000 calls"]
+    found = list(complaints([held(0, 160), held(1_000, 160, tasks=7, channels=1, files=40, turns=900)]))
+    assert found == [
+        "tasks: 2 more of calls",
+        "1 channels are still in Asterisk",
+        "10 more open files",
+        "objects: 900 more of app.calls.call.Call",
+    ]
