@@ -176,6 +176,8 @@ class Asterisk:
             "ABSOLUTE_TIMEOUT": str(self.absolute_timeout),
             "USERNAME": self.username,
             "PASSWORD": self.password,
+            "BIND": self.host,
+            "CALLERS": self.host,
             "SIP_PORT": str(self.sip_port),
             "HTTP_PORT": str(self.http_port),
             "RTP_FIRST": str(self._rtp[0]),
