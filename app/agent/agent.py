@@ -9,7 +9,8 @@ memory.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+import itertools
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import aclosing
 from typing import Any, Protocol
 
@@ -21,7 +22,7 @@ from langgraph.errors import GraphRecursionError
 from app.agent.errors import AgentError, StepLimit, TurnTimeout
 from app.agent.events import AgentEvent, Done, TextDelta
 from app.agent.fallback import first_sign_by, may_fall_back, models_to_try
-from app.agent.graph import Graph, Graphs, TurnContext
+from app.agent.graph import MAX_GRAPHS, Graph, Graphs, TurnContext
 from app.agent.history import TurnMessages, recall
 from app.agent.stream import Answer, StreamReader
 from app.agent.turn import TurnRequest
@@ -32,6 +33,7 @@ from app.core.settings import Settings
 from app.llm.errors import ModelError, ProviderError, ProviderTimeout
 from app.llm.interface import ModelOptions, ModelRef
 from app.memory.interface import Conversation, ConversationMemory
+from app.prompts.prompt import Prompt
 from app.prompts.render import render
 from app.tools.adapter import CALL_CONTEXT
 from app.tools.definition import CallContext, ToolDefinition
@@ -132,9 +134,23 @@ class Agent:
             first_text_ms=None if first_text is None else round(first_text * 1000, 1),
         )
 
-    async def warm(self) -> None:
-        """Pay the costs of a first turn (imports, the first graph, the first schema) before the first call does."""
+    async def warm(self, prompts: Iterable[Prompt] = ()) -> None:
+        """Pay the costs of a first turn before a call does: imports, the first run of a graph, and the graphs of
+        ``prompts`` (4 ms each; those beyond the cache's size are left out). A model that cannot be used is passed over.
+        """
         await warm_up(self._attempt_graph)
+        for prompt in itertools.islice(prompts, MAX_GRAPHS):
+            try:
+                for ref in models_to_try(self._models.resolve(prompt.model), self._models.fallback):
+                    self._graph(ref, prompt)
+            except ModelError as error:
+                _log.info("agent.prompt_not_warmed", prompt=prompt.name, error=error.code, detail=str(error))
+            await asyncio.sleep(0)
+
+    def _graph(self, ref: ModelRef, prompt: Prompt) -> Graph:
+        options = ModelOptions(prompt.temperature, self._max_tokens)
+        tools = self._tools.select(prompt.tools)
+        return self._graphs.get(ref, options, prompt, tools, self._models.chat_model, self._models.explain)
 
     async def _recall(self, turn: TurnRequest) -> Conversation[TurnMessages]:
         if turn.conversation is None:
@@ -150,9 +166,7 @@ class Agent:
     ) -> AsyncGenerator[AgentEvent, None]:
         """One model's try at the turn."""
         loop = asyncio.get_running_loop()
-        options = ModelOptions(turn.prompt.temperature, self._max_tokens)
-        tools = self._tools.select(turn.prompt.tools)
-        graph = self._graphs.get(ref, options, turn.prompt, tools, self._models.chat_model, self._models.explain)
+        graph = self._graph(ref, turn.prompt)
         context = TurnContext(CallContext(turn.turn_id, turn.variables, turn.deadline), self._debug)
         sign_by = first_sign_by(loop.time(), turn.deadline, last=last)
         items = self._attempt_graph(graph, messages, context)

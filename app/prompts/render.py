@@ -25,6 +25,7 @@ MAX_TEMPLATE_CHARS = 256_000
 MAX_TEMPLATE_NODES = 4_000
 MAX_OUTPUT_CHARS = 1_000_000
 
+_CALL = "call"
 _MARKUP = re.compile(r"\{[{%#]")
 
 _ALLOWED: frozenset[type[nodes.Node]] = frozenset(
@@ -143,7 +144,8 @@ _ENVIRONMENT = _environment()
 def render(content: str, variables: Mapping[str, str]) -> str:
     """The system prompt of one turn.
 
-    A variable that the call does not have is empty. Compiled templates are kept by their content, so a turn pays for
+    ``{{ NAME }}`` and ``{{ call.NAME }}``, as tools write it, are the same. A variable that the call does not have is
+    empty. Compiled templates are kept by their content, so a turn pays for
     the substitution only; content without markup comes back as it is.
 
     Raises:
@@ -155,7 +157,7 @@ def render(content: str, variables: Mapping[str, str]) -> str:
     pieces: list[str] = []
     length = 0
     try:
-        for piece in template.generate(variables):
+        for piece in template.generate({_CALL: variables, **variables}):
             pieces.append(piece)
             length += len(piece)
             if length > MAX_OUTPUT_CHARS:
@@ -184,7 +186,12 @@ def variables_of(content: str) -> tuple[str, ...]:
     """
     if _MARKUP.search(content) is None:
         return ()
-    return tuple(sorted(meta.find_undeclared_variables(_parse(content))))
+    tree = _parse(content)
+    names = meta.find_undeclared_variables(tree)
+    if _CALL in names:
+        names.discard(_CALL)
+        names |= {part.attr for part in tree.find_all(nodes.Getattr) if getattr(part.node, "name", None) == _CALL}
+    return tuple(sorted(names))
 
 
 @lru_cache(maxsize=256)

@@ -18,7 +18,7 @@ from app.agent.events import AgentEvent, Done
 from app.agent.history import TurnMessages
 from app.agent.turn import TurnRequest
 from app.core.settings import Settings
-from app.llm.errors import ProviderError, ProviderUnavailable
+from app.llm.errors import ProviderError, ProviderNotConfigured, ProviderUnavailable
 from app.llm.interface import ModelOptions, ModelRef
 from app.memory.interface import Conversation, MemoryStatus
 from app.prompts.prompt import Prompt
@@ -99,6 +99,8 @@ class FakeModels:
         return ModelRef(text or "first", "m")
 
     def chat_model(self, ref: ModelRef, options: ModelOptions) -> BaseChatModel:
+        if ref.provider not in self.by_name:
+            raise ProviderNotConfigured(f"{ref.provider} has no key")
         self.built += 1
         return self.by_name[ref.provider]
 

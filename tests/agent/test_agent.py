@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -52,6 +53,24 @@ async def test_a_graph_serves_all_prompts_that_differ_in_text_only_and_the_model
     assert made.models.by_name["first"].bound["times"] == 1
     await run(made.agent, turn(temperature=0.5))
     assert made.models.built == 2
+
+
+async def test_turns_that_share_a_graph_at_the_same_time_share_nothing_else(bench: MakeBench) -> None:
+    async with raw_server(lambda request: response(request.split(b" ")[1])) as server:
+        definition = tool(server.url + "/{{ call.caller }}")
+        script = [[0.01, call("look_up")]] * 30 + [[0.01, "Done."]] * 30
+        made = bench(*script, tools=(definition,))
+
+        async def one(number: int) -> None:
+            request = turn(conversation=f"c{number}", variables={"caller": f"n{number}"})
+            events, _ = await run(made.agent, request)
+            assert [each.result for each in events if isinstance(each, ToolFinished)] == [f"/n{number}"]
+            messages = made.memory.kept[f"c{number}"][0].messages
+            assert messages[2].text == f"/n{number}"
+
+        await asyncio.gather(*(one(number) for number in range(30)))
+        assert made.models.built == 1
+        assert {request[0].text for request in made.requests} == {f"You serve n{number}." for number in range(30)}
 
 
 async def test_without_a_conversation_nothing_is_remembered(bench: MakeBench) -> None:
@@ -367,8 +386,9 @@ async def test_a_prompt_that_cannot_be_rendered_says_so(bench: MakeBench) -> Non
 
 async def test_warming_up_touches_no_model_and_no_memory(bench: MakeBench) -> None:
     made = bench()
-    await made.agent.warm()
-    assert (made.requests, made.memory.kept) == ([], {})
+    prompt = turn().prompt
+    await made.agent.warm([replace(prompt, model="nobody"), prompt])
+    assert (made.requests, made.memory.kept, made.models.built) == ([], {}, 1)
 
 
 async def test_debug_mode_logs_every_step_in_the_marked_fields(

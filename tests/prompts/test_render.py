@@ -14,6 +14,11 @@ def test_variables_are_filled_in_and_unknown_ones_are_empty() -> None:
     assert render("Hello {{ name }}, from {{ city }}{{ a.b.c }}.", {"name": "Ann"}) == "Hello Ann, from ."
 
 
+def test_call_variables_may_be_written_as_in_tools() -> None:
+    assert render("{{ call.CALLERID }} {{ call.none }}{{ call['CALLERID'] }}", {"CALLERID": "12"}) == "12 12"
+    assert variables_of("{{ call.CALLERID }} {{ name }}") == ("CALLERID", "name")
+
+
 def test_text_without_markup_comes_back_as_it_is() -> None:
     text = "Say {this} 100 % of the time.\n" * 40_000  # more than 1 MB
     assert render(text, {"this": "x"}) is text
