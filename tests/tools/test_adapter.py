@@ -1,0 +1,62 @@
+"""A tool as LangChain calls it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import orjson
+import pytest
+from langchain_core.utils.function_calling import convert_to_openai_tool
+
+from app.tools.adapter import CALL_CONTEXT, HttpTool, ToolOutcome
+from app.tools.definition import RequestSpec, ToolDefinition
+from app.tools.execution import ToolExecutor
+from tests.tools.conftest import context, raw_server, response, tool
+
+
+def tool_call(**arguments: Any) -> dict[str, Any]:
+    return {"type": "tool_call", "name": "look_up", "args": arguments, "id": "c1"}
+
+
+async def test_parameters_may_have_the_names_that_langchain_uses_itself(executor: ToolExecutor) -> None:
+    names = ("config", "run_manager", "self", "input", "callbacks", "type", "id")
+    async with raw_server(response(b"[1]")) as server:
+        adapted = HttpTool(tool(server.url, {name: {"type": "string"} for name in names}, method="POST"), executor)
+        config = {"configurable": {CALL_CONTEXT: context()}}
+        message = await adapted.ainvoke(tool_call(**dict.fromkeys(names, "x")), cast("Any", config))
+        assert orjson.loads(server.body) == dict.fromkeys(names, "x")
+    assert (message.text, message.tool_call_id, message.status) == ("[1]", "c1", "success")
+    assert message.artifact.ok
+
+
+async def test_a_failure_becomes_a_message_with_words() -> None:
+    class Broken(ToolExecutor):
+        async def run(self, *args: Any, **kwargs: Any) -> Any:
+            raise KeyError("a bug")
+
+    adapted = HttpTool(tool("http://127.0.0.1:9/x"), Broken())
+    message = await adapted.ainvoke(tool_call(), cast("Any", {"configurable": {CALL_CONTEXT: context()}}))
+    assert message.status == "error"
+    assert isinstance(message.artifact, ToolOutcome)
+    assert message.artifact.error == "internal_error"
+    assert "a bug" not in message.text
+
+
+async def test_cancellation_passes_through(executor: ToolExecutor) -> None:
+    async with raw_server(None) as server:
+        adapted = HttpTool(tool(server.url), executor)
+        config = {"configurable": {CALL_CONTEXT: context()}}
+        task = asyncio.ensure_future(adapted.ainvoke(tool_call(), cast("Any", config)))
+        await server.asked.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+def test_a_schema_without_properties_is_offered_with_them() -> None:
+    definition = ToolDefinition(1, 1, "now", "Tells the time.", {"type": "object"}, RequestSpec("GET", "http://h/"))
+    adapted = HttpTool(definition, ToolExecutor())
+    assert adapted.args == {}
+    offered = convert_to_openai_tool(adapted)["function"]
+    assert (offered["name"], offered["parameters"]) == ("now", {"type": "object", "properties": {}})
