@@ -93,6 +93,8 @@ class Watch:
 
     def on_disconnected(self, reason: str) -> None:
         """Without events nobody would tell of the end."""
+        if self.ended.is_set():
+            return
         self.tell(f"lost sight of it: {reason}")
         self.ended.set()
 

@@ -82,6 +82,37 @@ def doctor(
 
 
 @cli.command()
+def chat(
+    prompt: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The prompt; the default one if not given.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(metavar="PROVIDER[:MODEL]", help="The model.")] = None,
+    var: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="A call variable.")] = None,
+    conversation: Annotated[str | None, typer.Option(metavar="KEY", help="Go on with this conversation.")] = None,
+    once: Annotated[str | None, typer.Option(metavar="TEXT", help="Say this, show the answer, and end.")] = None,
+    heard: Annotated[bool, typer.Option("--speakable", help="Show what a caller would hear.")] = False,
+    env_file: EnvFile = DEFAULT_ENV,
+) -> None:
+    """Talk with the AI in the terminal: the same prompt, tools and memory as in a call.
+
+    Ctrl-C stops an answer, Ctrl-D leaves. Exit code: 0 when the last turn was answered.
+    """
+    from rich.console import Console
+
+    from app.cli.chat import ChatPlan, run
+    from app.cli.options import variables_from
+    from app.cli.running import run_quietly
+    from app.core.settings import load_settings
+
+    # As the dialplan's own keys: prompts and tools name them in lower case.
+    variables = {name.lower(): value for name, value in variables_from(var or ()).items()}
+    settings = load_settings(env_file)
+    console = Console(highlight=False, soft_wrap=True)
+    plan = ChatPlan(prompt, model, conversation, variables, once, heard)
+    raise typer.Exit(0 if run_quietly(settings, run(settings, plan, console)) else 1)
+
+
+@cli.command()
 def call(
     endpoint: Annotated[str, typer.Argument(help="Whom to call, as in Dial(): PJSIP/100, PJSIP/NUMBER@TRUNK.")],
     say: Annotated[str | None, typer.Option(metavar="TEXT", help="The caller's first words, as USER_INPUT.")] = None,

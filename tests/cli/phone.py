@@ -14,7 +14,8 @@ DRIVER = f"""
 [driver]
 exten => talk,1,Set(USER_INPUT={WORDS.replace(";", chr(92) + ";")})
  same => n,Goto(ai-assistant,100,1)
-exten => silent,1,Goto(ai-assistant,100,1)
+exten => silent,1,Answer(1)
+ same => n,Wait(30)
 [people]
 exten => 200,1,Log(NOTICE,HUMAN ${{AI_STATUS}}/${{STASISSTATUS}}/${{AI_TURNS}})
  same => n,Hangup()
