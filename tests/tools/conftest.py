@@ -13,6 +13,7 @@ import pytest
 from app.tools.definition import CallContext, ToolDefinition
 from app.tools.execution import ToolExecutor
 from app.tools.validation import parse_definition
+from tests.db.databases import database, empty_url, second  # noqa: F401 - fixtures for the store and the catalog
 
 
 @dataclass
