@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from langchain_core.language_models import BaseChatModel
 
 from app.core.settings import Settings
-from app.llm.connection import CONNECT_TIMEOUT, KEEP_ALIVE, SILENCE_TIMEOUT
+from app.llm.connection import SILENCE_TIMEOUT
 from app.llm.errors import ProviderError
 from app.llm.explain import Origin, explain
+from app.llm.httpx_client import SharedClient
 from app.llm.interface import ModelOptions
-
-if TYPE_CHECKING:
-    import httpx2
 
 BASE_URL = "https://api.anthropic.com"
 # Without a bound the library asks for all that the model can write, which is 128,000 tokens.
@@ -30,11 +26,10 @@ class AnthropicProvider:
     def __init__(self, settings: Settings) -> None:
         self._model = settings.anthropic_model_name
         self._key = settings.anthropic_api_key.get_secret_value() if settings.anthropic_api_key else ""
-        self._limit = settings.ai_max_calls + 20
         # The SDK adds /v1 itself; operators copy the address with it.
         base_url = (settings.anthropic_base_url or BASE_URL).removesuffix("/v1")
         self._origin = Origin(self.name, "ANTHROPIC_API_KEY", base_url, (self._key,))
-        self._http: httpx2.AsyncClient | None = None
+        self._http = SharedClient(f"{base_url}/v1/models", limit=settings.ai_max_calls + 20)
 
     def default_model(self) -> str:
         """``ANTHROPIC_MODEL_NAME``."""
@@ -58,7 +53,7 @@ class AnthropicProvider:
             timeout=SILENCE_TIMEOUT,
             stop=None,
             origin=self._origin,
-            http=self._client(),
+            http=self._http.get(),
         )
         if options.temperature is not None and (built.profile or {}).get("temperature", True):
             built.temperature = options.temperature
@@ -70,26 +65,8 @@ class AnthropicProvider:
 
     async def warm(self) -> None:
         """Open a connection. Never raises."""
-        import httpx2
-
-        try:
-            await self._client().head(f"{self._origin.url}/v1/models")
-        except httpx2.HTTPError:
-            return  # the next turn meets the same failure, and explains it
+        await self._http.warm()
 
     async def aclose(self) -> None:
         """Close the connections."""
-        if self._http is not None:
-            await self._http.aclose()
-            self._http = None
-
-    def _client(self) -> httpx2.AsyncClient:
-        import httpx2
-
-        if self._http is None:
-            self._http = httpx2.AsyncClient(
-                base_url=self._origin.url,
-                limits=httpx2.Limits(max_connections=self._limit, keepalive_expiry=KEEP_ALIVE),
-                timeout=httpx2.Timeout(SILENCE_TIMEOUT, connect=CONNECT_TIMEOUT),
-            )
-        return self._http
+        await self._http.aclose()

@@ -5,20 +5,18 @@ Two chat models speak it, and ``OPENAI_CLIENT`` chooses: our thin one (``direct`
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 
 from app.core.settings import Settings
-from app.llm.connection import CONNECT_TIMEOUT, KEEP_ALIVE, SILENCE_TIMEOUT, Connection
+from app.llm.connection import CONNECT_TIMEOUT, SILENCE_TIMEOUT, Connection
 from app.llm.errors import ProviderError
 from app.llm.explain import Origin, explain
+from app.llm.httpx_client import SharedClient
 from app.llm.interface import ModelOptions
 from app.llm.sampling import is_reasoning_model, quiet_effort, takes_temperature
 from app.llm.wire import OpenAIWireModel
-
-if TYPE_CHECKING:
-    import httpx2
 
 
 class ChatCompletions:
@@ -29,13 +27,13 @@ class ChatCompletions:
         self._key = key
         self._direct = settings.openai_client == "direct"
         # Each call in progress asks once at a time; a few more for warming and for the playground.
-        self._limit = settings.ai_max_calls + 20
+        limit = settings.ai_max_calls + 20
         self._origin = Origin(name, key_setting, base_url, (key,))
         headers = {"Content-Type": "application/json", "Accept": "text/event-stream, application/json"}
         if key:
             headers["Authorization"] = f"Bearer {key}"
-        self._connection = Connection(base_url, headers, limit=self._limit)
-        self._http: httpx2.AsyncClient | None = None
+        self._connection = Connection(base_url, headers, limit=limit)
+        self._http = SharedClient(f"{base_url}/models", limit=limit)
 
     def build(self, model: str, options: ModelOptions) -> BaseChatModel:
         """A chat model of the kind that the settings ask for."""
@@ -55,7 +53,7 @@ class ChatCompletions:
             model=model,
             base_url=self._origin.url,
             api_key=self._key or "none",
-            http_async_client=self._client(),
+            http_async_client=self._http.get(),
             timeout=httpx2.Timeout(SILENCE_TIMEOUT, connect=CONNECT_TIMEOUT),
             max_retries=0,
             use_responses_api=False,
@@ -74,32 +72,12 @@ class ChatCompletions:
 
     async def warm(self) -> None:
         """Open a connection. Never raises."""
-        if self._direct:
-            await self._connection.warm()
-            return
-        import httpx2
-
-        try:
-            await self._client().head(f"{self._origin.url}/models")
-        except httpx2.HTTPError:
-            return  # the next turn meets the same failure, and explains it
+        await (self._connection if self._direct else self._http).warm()
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._connection.aclose()
-        if self._http is not None:
-            await self._http.aclose()
-            self._http = None
-
-    def _client(self) -> httpx2.AsyncClient:
-        import httpx2
-
-        if self._http is None:
-            self._http = httpx2.AsyncClient(
-                limits=httpx2.Limits(max_connections=self._limit, keepalive_expiry=KEEP_ALIVE),
-                timeout=httpx2.Timeout(SILENCE_TIMEOUT, connect=CONNECT_TIMEOUT),
-            )
-        return self._http
+        await self._http.aclose()
 
 
 def _parameters(model: str, options: ModelOptions) -> dict[str, Any]:

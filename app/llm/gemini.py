@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 from langchain_core.language_models import BaseChatModel
 
 from app.core.settings import Settings
-from app.llm.connection import CONNECT_TIMEOUT, KEEP_ALIVE, SILENCE_TIMEOUT
+from app.llm.connection import SILENCE_TIMEOUT
 from app.llm.errors import ProviderError
 from app.llm.explain import Origin, explain
+from app.llm.httpx_client import SharedClient
 from app.llm.interface import ModelOptions
 
 if TYPE_CHECKING:
-    import httpx2
-
     from app.llm.langchain_gemini_model import GuardedChatGemini
 
 BASE_URL = "https://generativelanguage.googleapis.com"
@@ -31,9 +30,8 @@ class GeminiProvider:
         self._model = settings.gemini_model_name
         self._key = settings.gemini_api_key.get_secret_value() if settings.gemini_api_key else ""
         self._base_url = settings.gemini_base_url
-        self._limit = settings.ai_max_calls + 20
         self._origin = Origin(self.name, "GEMINI_API_KEY", settings.gemini_base_url or BASE_URL, (self._key,))
-        self._http: httpx2.AsyncClient | None = None
+        self._http = SharedClient(f"{self._origin.url}/v1beta/models/{self._model}", limit=settings.ai_max_calls + 20)
         self._built: list[GuardedChatGemini] = []  # each has clients of the SDK's own to close
 
     def default_model(self) -> str:
@@ -57,7 +55,7 @@ class GeminiProvider:
             timeout=SILENCE_TIMEOUT,
             origin=self._origin,
         )
-        built.use(self._client())
+        built.use(self._http.get())
         profile = built.profile or {}
         if options.temperature is not None and profile.get("temperature", True) and model not in FIXED_SAMPLING:
             built.temperature = options.temperature
@@ -77,28 +75,11 @@ class GeminiProvider:
 
     async def warm(self) -> None:
         """Open a connection. Never raises."""
-        import httpx2
-
-        try:
-            await self._client().head(f"{self._origin.url}/v1beta/models/{self._model}")
-        except httpx2.HTTPError:
-            return  # the next turn meets the same failure, and explains it
+        await self._http.warm()
 
     async def aclose(self) -> None:
         """Close the connections."""
         built, self._built = self._built, []
         for model in built:
             await model.aclose()
-        if self._http is not None:
-            await self._http.aclose()
-            self._http = None
-
-    def _client(self) -> httpx2.AsyncClient:
-        import httpx2
-
-        if self._http is None:
-            self._http = httpx2.AsyncClient(
-                limits=httpx2.Limits(max_connections=self._limit, keepalive_expiry=KEEP_ALIVE),
-                timeout=httpx2.Timeout(SILENCE_TIMEOUT, connect=CONNECT_TIMEOUT),
-            )
-        return self._http
+        await self._http.aclose()

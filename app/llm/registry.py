@@ -177,7 +177,10 @@ class Models:
         missing = provider.missing()
         if missing:
             raise ProviderNotConfigured(missing)
-        model = provider.build(ref.model, options)
+        try:
+            model = provider.build(ref.model, options)
+        except (ValueError, TypeError, ImportError) as error:
+            raise ProviderNotConfigured(f"The library of {ref.provider} does not take {str(ref)!r}: {error}") from error
         self._built[key] = model
         if len(self._built) > MAX_BUILT_MODELS:
             self._built.popitem(last=False)
@@ -258,6 +261,8 @@ async def _warm(provider: Provider) -> None:
             await provider.warm()
     except TimeoutError:
         log.info("models.warm_timeout", provider=provider.name, seconds=WARM_TIMEOUT)
+    except Exception:
+        log.exception("models.warm_failed", provider=provider.name)
 
 
 def _providers(settings: Settings) -> dict[str, Provider]:

@@ -8,6 +8,7 @@ because a turn that is cancelled must stop the model within milliseconds.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
@@ -154,7 +155,11 @@ class OpenAIWireModel(BaseChatModel):
             payload["stop"] = stop
         # What LangChain binds for its tracers stays here.
         payload.update((key, value) for key, value in extra.items() if not key.startswith("ls_") and value is not None)
-        return orjson.dumps(payload, default=str)
+        try:
+            return orjson.dumps(payload, default=str)
+        except TypeError:
+            # Half a surrogate pair, which speech recognition or a broken header can leave in a text.
+            return json.dumps(payload, default=str, ensure_ascii=False).encode("utf-8", "replace")
 
     async def _post(self, payload: bytes) -> aiohttp.ClientResponse:
         """The response, when its status is 200.
@@ -171,9 +176,11 @@ class OpenAIWireModel(BaseChatModel):
             response = await self.connection.session().post(url, data=payload, allow_redirects=False)
         if response.status != 200:
             try:
-                body = await response.content.read(MAX_ERROR_BODY)
+                body = b""
+                while len(body) < MAX_ERROR_BODY and (chunk := await response.content.readany()):
+                    body += chunk
             finally:
-                response.close()
+                response.release()
             raise from_status(
                 self.origin, response.status, error_text(body), parse_retry_after(response.headers.get("retry-after"))
             )
