@@ -50,6 +50,7 @@ _log = structlog.get_logger(__name__)
 
 MAX_GRAPHS = 128
 _MAX_CORRECTIONS = 1
+_CHUNKS_A_TURN_OF_THE_LOOP = 8
 
 Graph = CompiledStateGraph[Any, Any, Any, Any]
 GraphKey = tuple[ModelRef, ModelOptions, tuple[tuple[int, int], ...], Any, bytes]
@@ -125,6 +126,10 @@ class ModelStep(AgentMiddleware[AgentState[Any], TurnContext, Any]):
                 if not isinstance(chunk, AIMessageChunk):  # a model that does not stream gives a whole message
                     return cast("AIMessage", chunk)
                 chunks.append(chunk)
+                if not len(chunks) % _CHUNKS_A_TURN_OF_THE_LOOP:
+                    # What the socket has buffered is read without a pause. The libraries take up to a millisecond for
+                    # a chunk, so a long answer that comes at once would hold up every call, and the deadline.
+                    await asyncio.sleep(0)
         return whole_message(chunks)
 
 

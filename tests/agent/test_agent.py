@@ -212,6 +212,23 @@ async def test_the_deadline_never_cancels_the_callers_own_work(bench: MakeBench)
             await anext(events)
 
 
+async def test_an_answer_that_comes_at_once_does_not_hold_up_the_loop(bench: MakeBench) -> None:
+    made = bench(["word "] * 4_000)
+    turns_of_the_loop = 0
+
+    async def count() -> None:
+        nonlocal turns_of_the_loop
+        while True:
+            await asyncio.sleep(0)
+            turns_of_the_loop += 1
+
+    counter = asyncio.create_task(count())
+    _, done = await run(made.agent, turn())
+    counter.cancel()
+    assert len(done.text) == 4_000 * 5 - 1
+    assert turns_of_the_loop > 400
+
+
 async def test_cancelling_a_turn_closes_stream_and_request_and_leaves_nothing(bench: MakeBench) -> None:
     async with raw_server(None) as server:
         made = bench(["x", 60.0], [call("look_up")], tools=(tool(server.url + "/x"),))
