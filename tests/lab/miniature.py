@@ -28,8 +28,8 @@ def echo(event: dict[str, Any], words: str) -> Mapping[str, str]:
 
 
 @contextlib.asynccontextmanager
-async def application(asterisk: Asterisk, answer: Answer = echo) -> AsyncIterator[list[str]]:
-    """Registered while the block runs; yields the types of the events that arrived."""
+async def application(asterisk: Asterisk, answer: Answer = echo, *, delay: float = 0) -> AsyncIterator[list[str]]:
+    """Registered while the block runs, thinks ``delay`` seconds; yields the types of the events that arrived."""
     seen: list[str] = []
     headers = {"Authorization": aiohttp.encode_basic_auth(asterisk.username, asterisk.password)}
     url = f"{asterisk.http_url}/ari"
@@ -44,14 +44,17 @@ async def application(asterisk: Asterisk, answer: Answer = echo) -> AsyncIterato
                 event = message.json()
                 seen.append(event["type"])
                 if event["type"] == "StasisStart":
-                    tasks.create_task(_answer(session, url, event, answer))
+                    tasks.create_task(_answer(session, url, event, answer, delay))
 
         reader = tasks.create_task(read())
         yield seen
         reader.cancel()
 
 
-async def _answer(session: aiohttp.ClientSession, url: str, event: dict[str, Any], answer: Answer) -> None:
+async def _answer(
+    session: aiohttp.ClientSession, url: str, event: dict[str, Any], answer: Answer, delay: float
+) -> None:
+    await asyncio.sleep(delay)
     channel = f"{url}/channels/{event['channel']['id']}"
     async with session.get(f"{channel}/variable", params={"variable": "USER_INPUT"}) as response:
         words = (await response.json())["value"] if response.status == 200 else ""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
 
 import pytest
 
@@ -84,15 +82,28 @@ async def test_without_the_gateway_the_dialplan_goes_on(caller: Caller) -> None:
 
 
 async def test_a_caller_who_hangs_up_is_gone_from_asterisk(asterisk: Asterisk, caller: Caller) -> None:
-    def think_for_ever(event: dict[str, Any], words: str) -> Mapping[str, str]:
-        return {}
-
-    async with application(asterisk, think_for_ever) as seen:
+    async with application(asterisk, delay=1) as seen:
         result = await caller.call("100", say="hello", hangup_after=0.2)
-        await asyncio.sleep(0.1)
-    assert result.end in (End.HUNG_UP, End.COMPLETED)
-    assert "StasisEnd" in seen
+        assert (result.end, result.status, result.code) == (End.HUNG_UP, "", 200)
+        async with asyncio.timeout(2):
+            while "StasisEnd" not in seen:
+                await asyncio.sleep(0.01)
     assert asterisk.channels() == 0
+
+
+async def test_a_caller_gives_up_when_nobody_answers_in_time(asterisk: Asterisk, caller: Caller) -> None:
+    async with application(asterisk, delay=1):
+        result = await caller.call("100", say="hello", timeout=0.3)
+    assert result.end is End.TIMEOUT
+    assert "INVITE sip:100@" in result.log
+
+
+async def test_a_cancelled_call_leaves_no_process(asterisk: Asterisk, caller: Caller) -> None:
+    async with application(asterisk, delay=0.5):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await caller.call("100", say="hello")
+    # The guard of leaked children does the rest.
 
 
 async def test_an_unknown_extension_is_a_refused_call(caller: Caller) -> None:

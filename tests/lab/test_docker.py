@@ -42,9 +42,10 @@ def test_the_images_scripts_start_asterisk_and_call_it() -> None:
             server.wait_until(lambda: _run(instance, running, {}).returncode == 0, 20, "come up")
             left = [path for path in (instance.folder / "here" / "etc").iterdir() if _placeholders(path)]
             assert left == []
-            call = _run(instance, ["sh", f"{share}/docker/call", "199", 'Grüße, "you" & | \\ 100 %', "key 1"], environment)
+            words = 'Grüße, "you" & | \\ 100 %'
+            call = _run(instance, ["sh", f"{share}/docker/call", "199", words, "key 1"], environment)
             assert call.returncode == 0, call.stderr
-            assert 'AI_RESPONSE=Grüße, "you" & | \\ 100 %' in call.stdout.splitlines()
+            assert f"AI_RESPONSE={words}" in call.stdout.splitlines()
         finally:
             server.stop()
     finally:
