@@ -21,13 +21,13 @@ from lab.errors import LabError
 _PLANS = {"full": FULL, "quick": QUICK, "smoke": SMOKE}
 
 
-async def _measure(plan: Plan, mode: str, console: Console) -> int:
+async def _measure(plan: Plan, mode: str, patience: float, console: Console) -> int:
     before = os.getloadavg()
     # The console's status would redraw ten times a second beside what is measured.
     progress = (lambda text: console.print(text, style="dim")) if console.is_terminal else (lambda _text: None)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         async with ground(Path(folder)) as servers:
-            bench = Bench(servers, progress)
+            bench = Bench(servers, progress, patience=patience)
             await bench.run(plan)
     show(console, bench)
     path = save(bench, load_before=before, load_after=os.getloadavg(), mode=mode)
@@ -50,11 +50,18 @@ def main() -> int:
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", dest="mode", action="store_const", const="quick", help="under two minutes")
     size.add_argument("--smoke", dest="mode", action="store_const", const="smoke", help="a few calls: does it work?")
+    parser.add_argument(
+        "--patience", type=float, default=90.0, help="seconds to spend on waiting while others use the machine"
+    )
     parser.add_argument("--calls", type=int, default=1_000, help="for leak")
     arguments = parser.parse_args()
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
     mode = arguments.mode or "full"
-    work = _leak(arguments.calls, console) if arguments.what == "leak" else _measure(_PLANS[mode], mode, console)
+    patience = 0.0 if mode == "smoke" else arguments.patience
+    if arguments.what == "leak":
+        work = _leak(arguments.calls, console)
+    else:
+        work = _measure(_PLANS[mode], mode, patience, console)
     try:
         return asyncio.run(work)
     except LabError as error:

@@ -24,7 +24,12 @@ RESULTS = Path(__file__).parent / "results"
 @dataclass(frozen=True, slots=True)
 class Row:
     """One contender under one workload, its rounds together: medians over the rounds, except for what went wrong, which
-    is added up, and the worst, which is the worst."""
+    is added up, and the worst, which is the worst.
+
+    Attributes:
+        rounds: How many count: those in which nothing else used the machine, or all when there is none.
+        disturbed: Whether something else used the machine in those that count.
+    """
 
     contender: str
     workload: Workload
@@ -38,10 +43,14 @@ class Row:
     rss_mb: float
     lag_ms: float
     rate: float
+    rounds: int = 1
+    disturbed: bool = False
 
     @classmethod
-    def of(cls, contender: str, workload: Workload, cells: Sequence[Cell]) -> Row:
+    def of(cls, contender: str, workload: Workload, measured: Sequence[Cell]) -> Row:
         """From the rounds' cells."""
+        undisturbed = [cell for cell in measured if cell.undisturbed]
+        cells = undisturbed or measured
         spreads = [Spread.of(cell.overheads) for cell in cells]
         return cls(
             contender=contender,
@@ -56,6 +65,8 @@ class Row:
             rss_mb=max(cell.rss_mb for cell in cells),
             lag_ms=max(cell.lag_ms for cell in cells),
             rate=typical(cells, lambda cell: cell.rate),
+            rounds=len(cells),
+            disturbed=not undisturbed,
         )
 
 
@@ -117,7 +128,18 @@ def show(console: Console, bench: Bench) -> None:
     table = Table(title="Overhead of a turn: INVITE to answer, less the same call without AI, less the model's wait")
     table.add_column("calls")
     table.add_column("contender")
-    for name in ("p50 ms", "p95", "p99", "worst", "CPU ms/turn", "RSS MB", "loop lag ms", "turns/s", "failed"):
+    for name in (
+        "p50 ms",
+        "p95",
+        "p99",
+        "worst",
+        "CPU ms/turn",
+        "RSS MB",
+        "loop lag ms",
+        "turns/s",
+        "rounds",
+        "failed",
+    ):
         table.add_column(name, justify="right")
     workload: Workload | None = None
     for row in rows(bench):
@@ -132,9 +154,11 @@ def show(console: Console, bench: Bench) -> None:
             f"{row.rss_mb:.0f}",
             f"{row.lag_ms:.0f}" if row.contender != YARDSTICK else "-",
             f"{row.rate:.1f}",
+            f"{row.rounds}{'~' if row.disturbed else ''}",
             f"[red]{row.failed}[/red] of {row.calls}" if row.failed else f"0 of {row.calls}",
         )
     console.print(table)
+    console.print("rounds: those that nothing else on the machine disturbed; ~: every one was disturbed", style="dim")
     for rate, times in _baselines(bench):
         spread = Spread.of(times)
         console.print(f"Without AI at {rate:g}/s: median {spread.p50:.1f} ms, p99 {spread.p99:.1f} ms", style="dim")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from dataclasses import dataclass
@@ -21,6 +22,26 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
+def own_cpu_seconds() -> float:
+    """CPU time so far of this process and of everything that it started, ended or not."""
+    usage = os.times()
+    total = usage.user + usage.system + usage.children_user + usage.children_system
+    for pid in _descendants(os.getpid()):
+        with contextlib.suppress(OSError):  # it ended a moment ago
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            total += sum(int(field) for field in fields[11:15]) / _TICKS
+    return total
+
+
+def _descendants(pid: int) -> list[int]:
+    found = [pid]
+    for parent in found:  # grows while we walk
+        with contextlib.suppress(OSError):
+            for task in Path(f"/proc/{parent}/task").iterdir():
+                found += [int(child) for child in (task / "children").read_text().split()]
+    return found[1:]
+
+
 def rss_mb(pid: int) -> float:
     """Resident memory in MB (10^6 bytes)."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
@@ -36,22 +57,29 @@ def open_files(pid: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Time of all processors so far, in the kernel's ticks."""
+    """CPU time of all processors so far, in seconds.
 
-    busy: int
-    total: int
+    Attributes:
+        busy: Used by anybody, the host of a virtual machine included: time that it steals is time we do not have.
+        ours: Used by this process and what it started.
+    """
+
+    busy: float
+    ours: float
+    total: float
 
     @classmethod
     def now(cls) -> Machine:
-        """From ``/proc/stat``. Time stolen by the host counts as busy: we did not have it."""
+        """From ``/proc/stat`` and the processes."""
         ticks = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
         idle = ticks[3] + ticks[4]
-        return cls(sum(ticks) - idle, sum(ticks))
+        return cls((sum(ticks) - idle) / _TICKS, own_cpu_seconds(), sum(ticks) / _TICKS)
 
-    def busy_since(self, before: Machine) -> float:
-        """Share of the processors that was busy, 0 to 1."""
+    def others_since(self, before: Machine) -> float:
+        """Share of the machine, 0 to 1, that was used by what is not ours."""
         passed = self.total - before.total
-        return (self.busy - before.busy) / passed if passed else 0.0
+        others = (self.busy - before.busy) - (self.ours - before.ours)
+        return min(1.0, max(0.0, others / passed)) if passed else 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,9 @@ from bench.report import Row, targets
 from bench.workloads import FULL, QUICK, SERIAL, Workload
 
 
-def cell(name: str, workload: Workload, overheads: list[float], *, number: int = 1, failed: int = 0) -> Cell:
+def cell(
+    name: str, workload: Workload, overheads: list[float], *, number: int = 1, failed: int = 0, others: float = 0.0
+) -> Cell:
     return Cell(
         contender=name,
         workload=workload,
@@ -21,7 +23,7 @@ def cell(name: str, workload: Workload, overheads: list[float], *, number: int =
         asterisk_ms=2.0,
         stub_ms=1.0,
         rate=workload.rate,
-        busy=0.5,
+        others=others,
     )
 
 
@@ -38,6 +40,16 @@ def test_one_disturbed_round_of_three_moves_neither_median_nor_tail_but_shows_as
     )
     assert (row.p50, row.p99, row.worst) == (6.0, 7.0, 900.0)
     assert (row.calls, row.failed) == (6, 1)
+
+
+def test_a_round_that_shared_the_machine_counts_only_when_there_is_no_other() -> None:
+    workload = Workload(50, 2)
+    alone = cell(GATEWAY, workload, [5.0, 6.0], number=1)
+    shared = cell(GATEWAY, workload, [500.0, 900.0], number=2, failed=1, others=0.6)
+    row = Row.of(GATEWAY, workload, [alone, shared])
+    assert (row.worst, row.failed, row.calls, row.rounds, row.disturbed) == (6.0, 0, 2, 1, False)
+    row = Row.of(GATEWAY, workload, [shared])
+    assert (row.worst, row.failed, row.rounds, row.disturbed) == (900.0, 1, 1, True)
 
 
 def row(name: str, rate: float, *, p50: float, p99: float, tool: bool = False, failed: int = 0) -> Row:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 
 from prometheus_client import generate_latest
 
 from app.core.metrics import EVENT_LOOP_LAG, EVENT_LOOP_LAG_MAX, REGISTRY
-from bench.vitals import Lag, Machine, cpu_seconds, open_files, rss_mb
+from bench.vitals import Lag, Machine, cpu_seconds, open_files, own_cpu_seconds, rss_mb
 
 
 def lag(longest: float, **counts: float) -> Lag:
@@ -41,12 +43,23 @@ def test_the_metrics_of_the_gateway_are_understood() -> None:
 
 
 def test_a_process_that_works_uses_processor_time() -> None:
-    machine, before = Machine.now(), cpu_seconds(os.getpid())
-    until = time.process_time() + 0.05
+    before = cpu_seconds(os.getpid())
+    _work(0.05)
+    assert 0.03 <= cpu_seconds(os.getpid()) - before < 5
+
+
+def test_what_we_and_our_children_use_is_not_put_down_to_others() -> None:
+    before = own_cpu_seconds()
+    subprocess.run([sys.executable, "-c", "import time\nwhile time.process_time() < 0.2: pass"], check=True)
+    assert 0.15 < own_cpu_seconds() - before < 5
+    assert Machine(10.0, 6.0, 100.0).others_since(Machine(5.0, 4.0, 90.0)) == 0.3
+    assert Machine(10.0, 6.0, 100.0).others_since(Machine(10.0, 5.9, 90.0)) == 0
+
+
+def _work(seconds: float) -> None:
+    until = time.process_time() + seconds
     while time.process_time() < until:
         pass
-    assert 0.03 <= cpu_seconds(os.getpid()) - before < 5
-    assert 0 < Machine.now().busy_since(machine) <= 1
 
 
 def test_memory_and_files_are_those_of_the_process() -> None:
