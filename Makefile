@@ -1,28 +1,57 @@
-# The commands of the project. `make help` lists them.
+# The commands of the project. `make` alone lists them.
 SHELL := /bin/bash
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 
 .PHONY: help
 help:  ## list the commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## / - /'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 18
 
 # The environment follows the lock file: versions and hashes, nothing else.
 .venv/.installed: requirements-dev.lock pyproject.toml scripts/install
-	scripts/install
+	@scripts/install
 	@touch $@
 
 .PHONY: install
 install: .venv/.installed  ## install the locked dependencies into .venv
 
-.PHONY: format
-format: install  ## format the code
-	$(PY) -m ruff format . && $(PY) -m ruff check --fix .
+.PHONY: demo
+demo: install  ## real calls through a real Asterisk, answered (ONCE=1: end by itself)
+	@scripts/lab-packages
+	@$(PY) -m lab.demo $(if $(ONCE),--once)
+
+.PHONY: run
+run: install  ## the service alone, with the settings of .env
+	@.venv/bin/asterisk-ai serve
+
+.PHONY: lab
+lab: install  ## the lab's Asterisk alone, until Ctrl-C
+	@scripts/lab-packages
+	@$(PY) -m lab up
+
+.PHONY: test
+test: install  ## all checks and all tests, with the lab
+	@scripts/lab-packages
+	@scripts/test
 
 .PHONY: check
-check: install  ## format, lint, types, layers
-	scripts/check
+check: install  ## format, lint, types, layers, packaging
+	@scripts/check
+
+.PHONY: bench
+bench: install  ## what a turn costs, beside a straightforward build (some minutes)
+	@scripts/lab-packages
+	@$(PY) -m bench
+
+.PHONY: format
+format: install  ## format the code and mend what the linter can
+	$(PY) -m ruff format . && $(PY) -m ruff check --fix .
 
 .PHONY: lock
 lock: install  ## renew the lock files from pyproject.toml
 	scripts/lock
+
+.PHONY: clean
+clean:  ## remove the environment, caches and the lab's folders
+	$(if $(wildcard .venv/bin/python),-$(PY) -m lab clean)
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
