@@ -116,13 +116,15 @@ class EventSocket:
         self._doubt.set()
 
     async def close(self) -> None:
-        """Say good-bye, or give up after two seconds. Cancelled, it drops the connection at once.
+        """Say good-bye, and give up after two seconds, or at once with a peer that is known to be dead. Cancelled, it
+        drops the connection.
 
         In a task of its own, because aiohttp's ``close`` can end as if it had been cancelled; see :meth:`_send`.
         """
         closing = asyncio.create_task(self._ws.close(), name="ari.closing")
         try:
-            await asyncio.wait([closing], timeout=2 * _CLOSE_SECONDS)
+            # Not 0: the task has to begin, so that cancelling it drops the transport.
+            await asyncio.wait([closing], timeout=0.01 if self._dead else 2 * _CLOSE_SECONDS)
         finally:
             if not closing.done():
                 closing.cancel()  # the peer reads nothing; this drops the transport
@@ -191,8 +193,7 @@ class EventSocket:
                     await self._exchange_ping()
             except TimeoutError:
                 self._dead = f"Asterisk did not answer a ping on the event socket in {self._ping_timeout:g} s."
-                await self._ws.close()  # wakes the reader first
-                return
+                await self._ws.close()  # wakes the reader, which ends this
 
     async def _exchange_ping(self) -> None:
         self._pong.clear()

@@ -39,6 +39,7 @@ class AriSession:
     def __init__(
         self, config: AriConfig, http: AriHttp, counters: AriCounters, on_event: Callable[[Event], None]
     ) -> None:
+        """``on_event`` gets every event from the reader, and raises ``AriReplaced`` to end the session."""
         self.takes_requests = False
         self._config = config
         self._http = http
@@ -47,6 +48,8 @@ class AriSession:
         self._protocol: AriProtocol[asyncio.Future[RestResponse]] = AriProtocol(counters)
         # From open to the end.
         self._socket: EventSocket | None = None
+        # Set when another client took over.
+        self._replaced: AriReplaced | None = None
 
     async def run(self, on_ready: Callable[[AsteriskInfo], Awaitable[None]]) -> NoReturn:
         """Connect, set up, call ``on_ready``, and read until the connection ends, which always raises.
@@ -75,16 +78,18 @@ class AriSession:
             await asyncio.wait([reader])
             _raise_from(reader)
         except Exception:
-            # A takeover while we set up makes other things fail as well, and is the one to report.
-            if reader.done() and not reader.cancelled() and isinstance(reader.exception(), AriReplaced):
-                reader.result()
+            # A takeover makes other things fail as well, such as the setting up, and is the one to report.
+            if self._replaced is not None:
+                raise self._replaced from None
             raise
         finally:
             reader.cancel()
-            await asyncio.wait([reader])
+            try:
+                await asyncio.wait([reader])
+            finally:
+                await socket.close()
             if not reader.cancelled():
                 reader.exception()  # known by now, or less telling than what is being raised
-            await socket.close()
         raise AssertionError("the reader ends by raising")
 
     async def _read(self, socket: EventSocket) -> None:
@@ -133,8 +138,12 @@ class AriSession:
         if isinstance(message, Answered):
             if not message.waiter.done():
                 message.waiter.set_result(message.response)
-        else:
+            return
+        try:
             self._on_event(message)
+        except AriReplaced as error:
+            self._replaced = error
+            raise
 
     def _lose(self, reason: str) -> None:
         self.takes_requests = False

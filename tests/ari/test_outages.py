@@ -82,11 +82,11 @@ async def test_a_continue_without_an_answer_is_done_once_it_is_done(
         call(ari, heard) as channel_id,
     ):
         proxy.stall_event_socket()
-        leaving = asyncio.create_task(ari.channel(channel_id).continue_in_dialplan())
+        leaving = asyncio.create_task(ari.channel(channel_id).continue_in_dialplan("lab", "no-such-extension", 1))
         await asyncio.sleep(0.05)
         if carried_out:  # as if the request had passed, and only its answer was lost
             async with connected(asterisk, Heard(), app="another") as other:
-                await other.channel(channel_id).continue_in_dialplan()
+                await other.channel(channel_id).continue_in_dialplan("lab", "no-such-extension", 1)
                 await asyncio.sleep(0.1)
         proxy.cut_event_socket()
 
@@ -109,6 +109,11 @@ async def test_a_peer_that_answers_no_ping_is_left(either: Asterisk, heard: Hear
 
         await heard.until(lambda: len(heard.connected) == 2, 2.0)
         assert heard.disconnected == ["Asterisk did not answer a ping on the event socket in 0.1 s."]
+        # Asterisk still holds the old socket; when that ends, the application must stay with the new one.
+        proxy.cut_event_socket()
+        await asyncio.sleep(0.05)
+        async with call(ari, heard):
+            assert ari.status.connects == 2
 
 
 async def test_a_request_that_times_out_has_the_connection_looked_at(asterisk: Asterisk, heard: Heard) -> None:
