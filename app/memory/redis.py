@@ -110,11 +110,18 @@ class RedisMemory(Generic[T]):
             copy = self._copies[key] = Copy()
             self._bound_copies()
         stamp = self._stamp(copy)
+        copy.expires_at = self._now() + self._ttl
         number: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        unsaved = Unsaved(stamp, pack(stamp, self._codec.dumps(turn)), number)
+        try:
+            unsaved = Unsaved(stamp, pack(stamp, self._codec.dumps(turn)), number)
+        except (TypeError, ValueError) as error:
+            # It cannot be written, but this process can go on with it until it reads the conversation again.
+            log.error("memory.turn_unwritable", conversation=key, error=type(error).__name__)
+            copy.turns.append(Stored(stamp, turn))
+            copy.count += 1
+            return copy.count
         with self._counting(copy):
             copy.add(Stored(stamp, turn), unsaved, self._max_turns)
-        copy.expires_at = self._now() + self._ttl
         self._write_soon(key)
         self._bound_unsaved()
         place = copy.count

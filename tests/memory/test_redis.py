@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 
 import pytest
 import structlog.testing
@@ -361,3 +363,68 @@ async def test_a_redis_that_takes_no_writes_keeps_turns_waiting_until_it_does(
             await client.config_set("min-replicas-to-write", 0)
         await until(lambda: memory.status().connected)
         assert await client.llen(redis_keys(key)[0]) == 1
+
+
+async def test_a_restart_between_two_turns_is_no_outage(make: Make, fragile: Redis, key: str) -> None:
+    one, other = await started(make, fragile), await started(make, fragile)
+    await one.append(key, "before")
+    await other.load(key)
+    await asyncio.to_thread(fragile.restart)  # its connections are dead now, and it is empty
+    with structlog.testing.capture_logs() as logs:
+        assert await turns(one, key) == ["before"]
+        assert await one.append(key, "after") == 2
+        await until(lambda: not one._dirty and not one._emptied)
+    assert "memory.redis_away" not in [entry["event"] for entry in logs]
+    assert await turns(other, key) == ["before", "after"]
+
+
+async def test_a_load_finds_out_that_redis_stands_still_within_its_time(make: Make, fragile: Redis, key: str) -> None:
+    memory = await started(make, fragile)
+    await memory.append(key, "known")
+    await asyncio.to_thread(fragile.pause)
+    try:
+        began = time.perf_counter()
+        results = await asyncio.gather(*(turns(memory, key) for _ in range(50)), turns(memory, key + "new"))
+        assert time.perf_counter() - began < 0.6
+        assert results == [["known"]] * 50 + [[]]
+        began = time.perf_counter()
+        await turns(memory, key)
+        assert time.perf_counter() - began < 0.05
+    finally:
+        await asyncio.to_thread(fragile.resume)
+    await until(lambda: memory.status().connected)
+
+
+async def test_a_turn_that_cannot_be_written_is_no_failed_turn(make: Make, redis_server: Redis, key: str) -> None:
+    memory = await started(make, redis_server)
+    await memory.append(key, "one")
+    with structlog.testing.capture_logs() as logs:
+        assert await memory.append(key, "?two") == 2
+    assert [entry["event"] for entry in logs] == ["memory.turn_unwritable"]
+    await memory.append(key, "three")
+    assert (await turns(memory, key))[-1] == "three"
+
+
+async def test_the_commands_that_the_manual_names_are_enough(make: Make, fragile: Redis, key: str) -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "memory.md").read_text()
+    named = re.search(r"The user needs the commands (.*?), on keys", manual, re.DOTALL)
+    assert named is not None
+    commands = [f"+{command.lower()}" for command in re.findall(r"`(\w+)`", named[1])]
+    async with Client(port=fragile.port) as client:
+        await client.acl_setuser("ai", True, passwords="+secret-word", keys=["ai:conv:*"], commands=commands)
+        try:
+            changes = {"redis_username": "ai", "redis_password": "secret-word", "redis_db": 1}
+            one, other = await started(make, fragile, **changes), await started(make, fragile, **changes)
+            await one.append(key, "one")
+            assert await turns(other, key) == ["one"]
+            await client.flushall()
+            await turns(one, key)
+            await until(lambda: not one._dirty and not one._emptied)
+            await one.forget(key)
+            await until(lambda: not one._dirty)
+            assert await turns(other, key) == []
+            for memory in (one, other):
+                assert (memory.status().connected, memory.status().last_error) == (True, None)
+                await memory.aclose()
+        finally:
+            await client.acl_deluser("ai")

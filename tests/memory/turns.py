@@ -6,10 +6,12 @@ from typing import Final
 
 
 class TextCodec:
-    """A turn is a text; one that begins with ``!`` cannot be read back."""
+    """A turn is a text; one that begins with ``!`` cannot be read back, one with ``?`` cannot be written."""
 
     def dumps(self, turn: str) -> bytes:
         """See the interface."""
+        if turn.startswith("?"):
+            raise TypeError("unwritable")
         return turn.encode()
 
     def loads(self, data: bytes) -> str:
