@@ -33,6 +33,7 @@ from app.core.settings import Settings
 from app.llm.errors import ModelError, ProviderError, ProviderTimeout
 from app.llm.interface import ModelOptions, ModelRef
 from app.memory.interface import Conversation, ConversationMemory
+from app.prompts.errors import PromptError
 from app.prompts.prompt import Prompt
 from app.prompts.render import render
 from app.tools.adapter import CALL_CONTEXT
@@ -117,9 +118,10 @@ class Agent:
                 log.warning("model.failed", model=str(ref), error=error.code, detail=str(error), falls_back=again)
                 if not again:
                     raise
-                MODEL_FALLBACKS.inc()
                 continue
             break
+        if ref is not models[0]:
+            MODEL_FALLBACKS.inc()
         self._succeeded(ref, reader, first_text)
         number = await self._commit(turn, ref, reader, answer)
         if answer.action is not None:
@@ -136,14 +138,15 @@ class Agent:
 
     async def warm(self, prompts: Iterable[Prompt] = ()) -> None:
         """Pay the costs of a first turn before a call does: imports, the first run of a graph, and the graphs of
-        ``prompts`` (4 ms each; those beyond the cache's size are left out). A model that cannot be used is passed over.
+        ``prompts`` (4 ms each; those beyond the cache's size are left out). What cannot be used is passed over.
         """
         await warm_up(self._attempt_graph)
         for prompt in itertools.islice(prompts, MAX_GRAPHS):
             try:
+                render(prompt.content, {})  # compiles the template
                 for ref in models_to_try(self._models.resolve(prompt.model), self._models.fallback):
                     self._graph(ref, prompt)
-            except ModelError as error:
+            except (ModelError, PromptError) as error:
                 _log.info("agent.prompt_not_warmed", prompt=prompt.name, error=error.code, detail=str(error))
             await asyncio.sleep(0)
 

@@ -28,7 +28,9 @@ class ArgumentSchema:
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self._defaults = _defaults_of(schema)
         # An empty registry: a reference that leads outside the schema fails, instead of being fetched.
-        self._validator = Draft202012Validator(schema, registry=Registry())
+        self._validator = Draft202012Validator(
+            schema, registry=Registry(), format_checker=Draft202012Validator.FORMAT_CHECKER
+        )
 
     def complete(self, tool: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments with defaults, as a new dictionary.

@@ -404,7 +404,7 @@ async def test_a_prompt_that_cannot_be_rendered_says_so(bench: MakeBench) -> Non
 async def test_warming_up_touches_no_model_and_no_memory(bench: MakeBench) -> None:
     made = bench()
     prompt = turn().prompt
-    await made.agent.warm([replace(prompt, model="nobody"), prompt])
+    await made.agent.warm([replace(prompt, model="nobody"), replace(prompt, content="{{"), prompt])
     assert (made.requests, made.memory.kept, made.models.built) == ([], {}, 1)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,6 +81,9 @@ async def wired(stub: StubProviders, monkeypatch: pytest.MonkeyPatch) -> AsyncIt
             }
             settings = Settings(_env_file=None, **values)
             models, executor, memory = Models(settings), ToolExecutor(), make_memory(settings, TurnCodec())
+            for name in ("openai", "gemini", "anthropic"):
+                with suppress(ProviderNotConfigured):
+                    models.chat_model(models.resolve(name))  # importing an SDK takes seconds on a busy machine
             stack.push_async_callback(models.aclose)
             stack.push_async_callback(executor.aclose)
             stack.push_async_callback(memory.aclose)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.tools.errors import ToolInvalid
+from app.tools.errors import ArgumentsInvalid, ToolInvalid
 from app.tools.validation import parse_definition, validate_arguments, warnings_of
 
 
@@ -122,3 +122,11 @@ def test_defaults_are_applied_at_every_depth_and_not_shared() -> None:
     assert first == {"page": {"size": 5}, "id": "x", "tags": []}
     first["tags"].append(1)
     assert validate_arguments(definition, {})["tags"] == []
+
+
+def test_formats_are_checked_since_providers_drop_them() -> None:
+    definition = parse_definition(typed(parameters={"properties": {"id": {"type": "string", "format": "date"}}}))
+    assert validate_arguments(definition, {"id": "2026-11-22"}) == {"id": "2026-11-22"}
+    with pytest.raises(ArgumentsInvalid) as caught:
+        validate_arguments(definition, {"id": "tomorrow"})
+    assert "id: 'tomorrow' is not a 'date'" in caught.value.for_model
