@@ -11,7 +11,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
 from rich.console import Console
@@ -20,7 +20,7 @@ from rich.text import Text
 from app.ari.client import AriClient
 from app.ari.config import AriConfig, AsteriskInfo
 from app.ari.errors import AriConflict, AriNotFound, AriRequestFailed
-from app.ari.events import ChannelDestroyed, ChannelStateChange, ChannelVarset, Event
+from app.ari.events import ChannelDestroyed, ChannelStateChange, ChannelVarset, Event, StasisStart
 from app.core.errors import GatewayError, SettingsError
 from app.core.settings import Settings
 
@@ -28,7 +28,7 @@ from app.core.settings import Settings
 CONNECT_TIMEOUT: Final = 5.0
 HANGUP_TIMEOUT: Final = 3.0
 
-EVENTS: Final = frozenset({"ChannelStateChange", "ChannelVarset", "ChannelDestroyed"})
+EVENTS: Final = frozenset({"StasisStart", "ChannelStateChange", "ChannelVarset", "ChannelDestroyed"})
 # Parts repeat AI_RESPONSE, and names of the printed dialplan's own are no answer.
 _SHOWN: Final = re.compile(
     r"AI_(STATUS|RESPONSE|ACTION|ACTION_DATA|ERROR|MODEL_USED|PROMPT_VERSION|TURN|LATENCY_MS|OUT_\w+)"
@@ -75,7 +75,7 @@ class Watch:
     Attributes:
         answered: The endpoint took the call.
         statuses: Every ``AI_STATUS`` so far.
-        first_status, ended: Set when they happen.
+        entered, first_status, ended: Set when they happen: answered and ours, an answer of the AI, hung up.
     """
 
     channel_id: str
@@ -83,13 +83,14 @@ class Watch:
     began: float
     answered: bool = False
     statuses: list[str] = field(default_factory=list)
+    entered: asyncio.Event = field(default_factory=asyncio.Event)
     first_status: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     # Variables of the turn that is being given back; AI_STATUS comes last and ends it.
     _turn: dict[str, str] = field(default_factory=dict)
 
     def on_connected(self, asterisk: AsteriskInfo) -> None:
-        """Nothing to do: the channel is subscribed to when it exists."""
+        """Nothing to do: the call is not made yet."""
 
     def on_disconnected(self, reason: str) -> None:
         """Without events nobody would tell of the end."""
@@ -104,15 +105,17 @@ class Watch:
             return
         match event:
             case ChannelStateChange():
-                self.state(event.channel.state)
+                self._state(event.channel.state)
+            case StasisStart():
+                self._state(event.channel.state)
+                self.entered.set()
             case ChannelVarset():
                 self._variable(event.variable, event.value)
             case ChannelDestroyed():
                 self.tell(f"ended: {event.cause_txt or 'no cause given'} ({event.cause})")
                 self.ended.set()
 
-    def state(self, state: str) -> None:
-        """The channel's state is this now."""
+    def _state(self, state: str) -> None:
         if state == "Up":
             if self.answered:
                 return
@@ -150,13 +153,15 @@ async def run(settings: Settings, plan: CallPlan, console: Console) -> bool:
     Raises:
         SettingsError: Asterisk is not configured.
         AriError: Asterisk cannot be reached.
-        CallFailed: Asterisk refused to make the call.
+        CallFailed: Asterisk refused to make the call, or the service is away that it should go to directly.
     """
     watch = Watch(f"asterisk-ai-{secrets.token_hex(6)}", console, asyncio.get_running_loop().time())
     async with _connected(settings, watch) as ari:
+        if plan.direct:
+            await _is_served(ari, settings.asterisk_app_name)
         await _originate(ari, settings, plan, watch)
         try:
-            await _follow(watch, plan)
+            await _follow(ari, settings, plan, watch)
         finally:
             await _hang_up(ari, watch)
     return watch.answered and bool(watch.statuses) and set(watch.statuses) == {"OK"}
@@ -174,20 +179,30 @@ async def _connected(settings: Settings, watch: Watch) -> AsyncIterator[AriClien
         await asyncio.gather(running, return_exceptions=True)
 
 
+async def _is_served(ari: AriClient, app: str) -> None:
+    """Asterisk accepts to move a channel to an application that is not there, and leaves it in between (22.10.1)."""
+    try:
+        await ari.request("GET", f"applications/{quote(app, safe='')}")
+    except AriNotFound:
+        raise CallFailed(
+            f"nobody is connected to Asterisk as {app}: the service is not running, or cannot connect. "
+            "Type: asterisk-ai doctor"
+        ) from None
+
+
 async def _originate(ari: AriClient, settings: Settings, plan: CallPlan, watch: Watch) -> None:
+    """Have the endpoint called on behalf of our own application, which is then told of everything from the first
+    moment on; an originate into the dialplan could be over before it can be watched."""
     variables = dict(plan.variables)
     if plan.say is not None:
         variables["USER_INPUT"] = plan.say
-    where: dict[str, Any] = {"context": plan.context, "extension": plan.extension, "priority": 1}
-    if plan.direct:
-        where = {"app": settings.asterisk_app_name}
     body = {
         "endpoint": plan.endpoint,
+        "app": ari.config.app,
         "channelId": watch.channel_id,
         "callerId": "asterisk-ai",
         "timeout": plan.ring,
         "variables": variables,
-        **where,
     }
     watch.tell(f"calling {plan.endpoint}; then {_target(settings, plan)}")
     try:
@@ -197,33 +212,44 @@ async def _originate(ari: AriClient, settings: Settings, plan: CallPlan, watch: 
             f"Asterisk does not call {plan.endpoint}: {error} Look at it with: asterisk -rx 'pjsip show endpoints'; "
             "write it as in Dial(), such as PJSIP/100 or PJSIP/0123456@trunk."
         ) from error
-    try:
-        # A channel can be subscribed to only when it is there; what happened before is read from its state.
-        await ari.channel(watch.channel_id).subscribe()
-        snapshot = await ari.request("GET", f"channels/{quote(watch.channel_id, safe='')}")
-    except (AriConflict, AriNotFound):
-        watch.tell("ended before it could be watched: the endpoint refused at once")
-        watch.ended.set()
-        return
-    if isinstance(snapshot, dict) and not watch.ended.is_set():
-        watch.state(str(snapshot.get("state", "")))
 
 
-async def _follow(watch: Watch, plan: CallPlan) -> None:
+async def _follow(ari: AriClient, settings: Settings, plan: CallPlan, watch: Watch) -> None:
     """Until the call ends, or has lasted long enough."""
     try:
         async with asyncio.timeout(plan.longest):
-            if not plan.once:
-                await watch.ended.wait()
+            await _first(watch.entered, watch.ended)
+            if watch.ended.is_set():
                 return
-            waits = [asyncio.ensure_future(event.wait()) for event in (watch.ended, watch.first_status)]
-            try:
-                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for wait in waits:
-                    wait.cancel()
+            await _hand_over(ari, settings, plan, watch)
+            # The service ends its turn by giving the call back to a dialplan, which a direct one has not.
+            await _first(watch.ended, *([watch.first_status] if plan.once or plan.direct else []))
     except TimeoutError:
         watch.tell(f"has lasted {plan.longest:g} s")
+
+
+async def _hand_over(ari: AriClient, settings: Settings, plan: CallPlan, watch: Watch) -> None:
+    """It was answered and is in our application: let it go where it was called for, and go on watching."""
+    channel = ari.channel(watch.channel_id)
+    try:
+        await channel.subscribe()
+        if plan.direct:
+            path = f"channels/{quote(watch.channel_id, safe='')}/move"
+            await ari.request("POST", path, query={"app": settings.asterisk_app_name})
+        else:
+            await channel.continue_in_dialplan(plan.context, plan.extension, 1)
+    except (AriConflict, AriNotFound):
+        watch.tell("hung up at once")
+
+
+async def _first(*events: asyncio.Event) -> None:
+    """Wait for the first of them."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
 
 
 async def _hang_up(ari: AriClient, watch: Watch) -> None:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 from app.ari.client import AriClient
 from app.ari.config import AriConfig, AsteriskInfo
+from app.ari.errors import AriNotFound
 from app.ari.events import Event, StasisStart
 from app.calls.delivery import deliver
 from app.calls.outcome import Outcome
@@ -39,7 +40,10 @@ class Service:
         assert self.ari is not None
         self.args.append(event.args)
         channel = self.ari.channel(event.channel.id)
-        self.heard.append(await channel.get_variable("USER_INPUT"))
+        try:
+            self.heard.append(await channel.get_variable("USER_INPUT"))
+        except AriNotFound:
+            return  # hung up in the same moment
         if self.outcomes:  # else: it has the caller and never gives them back
             await deliver(self.ari, channel, self.outcomes.pop(0))
 
