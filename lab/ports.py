@@ -26,6 +26,11 @@ def free_port() -> int:
     raise RuntimeError(f"no free port found between {_FIRST} and {_LAST}")
 
 
+def give_back(port: int) -> None:
+    """``port`` may be given away again: a caller uses one for each call, and there are 20,000."""
+    _given.discard(port)
+
+
 def rtp_range() -> tuple[int, int]:
     """First and last port for RTP: room for 1,000 calls at once."""
     first = _random.randrange(_RTP_FIRST, _RTP_LAST, 2)

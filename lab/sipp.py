@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import shutil
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote_from_bytes
 
-from lab.ports import free_port
+from lab.ports import free_port, give_back
 from lab.process import Instance, leash
 from lab.roots import FORKY, ensure
 
@@ -87,7 +86,8 @@ class Sipp:
 
     async def _execute(self, folder: str, extension: str, *options: str) -> tuple[int, str]:
         argv = ["sipp", f"{self._callee.host}:{self._callee.sip_port}", "-s", extension, "-sf", "scenario.xml"]
-        argv += ["-i", "127.0.0.1", "-p", str(free_port()), "-nostdin"]
+        port = free_port()
+        argv += ["-i", "127.0.0.1", "-p", str(port), "-nostdin"]
         # One message at a time: SIPp otherwise reads the next before the script has answered the last, and calls it
         # unexpected.
         argv += ["-max_recv_loops", "1", *options]
@@ -105,9 +105,8 @@ class Sipp:
             output = await process.stdout.read()
         finally:
             process.stdin.close()
-            with contextlib.suppress(asyncio.CancelledError):
-                await process.wait()  # at most moments: the leash kills
-        await process.wait()
+            give_back(port)
+            await process.wait()  # moments: the leash kills
         return process.returncode or 0, output.decode("utf-8", "replace")
 
 
