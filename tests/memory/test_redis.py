@@ -138,7 +138,7 @@ async def test_a_forgotten_conversation_is_forgotten_by_all(make: Make, redis_se
     assert await turns(other, key) == ["secret"]
     await one.forget(key)
     assert await turns(one, key) == []
-    await until(lambda: not one._forgets)
+    await until(lambda: not one._shelf.forgets)
     assert await turns(other, key) == []
     assert await other.append(key, "new") == 1
     assert await turns(one, key) == ["new"]
@@ -192,7 +192,7 @@ async def test_an_append_that_is_cancelled_is_carried_through(make: Make, redis_
     await asyncio.sleep(0)
     task.cancel()
     await asyncio.wait((task,))
-    await until(lambda: not one._dirty)
+    await until(lambda: not one._shelf.dirty)
     assert await turns(other, key) == ["kept"]
 
 
@@ -238,7 +238,7 @@ async def test_emptied_between_two_turns_redis_is_restored_even_for_conversation
     async with Client(port=fragile.port) as client:
         await client.flushall()
         assert await turns(one, f"{key}0") == ["first"]
-        await until(lambda: not one._dirty and not one._emptied)
+        await until(lambda: not one._shelf.dirty and not one._writer.emptied)
         assert [await client.llen(redis_keys(f"{key}{number}")[0]) for number in range(3)] == [1, 1, 1]
     assert await turns(other, f"{key}2") == ["first"]
 
@@ -254,7 +254,7 @@ async def test_an_emptied_redis_in_which_another_instance_wrote_gets_both_in_ord
     await other.append(key, "other")
     assert await turns(one, key) == ["one 0", "one 1", "one 2", "other"]
     assert await one.append(key, "last") == 5
-    await until(lambda: not one._dirty)
+    await until(lambda: not one._shelf.dirty)
     assert await turns(other, key) == ["one 0", "one 1", "one 2", "other", "last"]
 
 
@@ -299,16 +299,16 @@ async def test_calls_go_on_when_redis_was_never_there(make: Make, key: str) -> N
 async def test_what_waits_is_bounded_and_still_comes_back(
     make: Make, fragile: Redis, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.memory.redis.MAX_UNSAVED", 10)
-    monkeypatch.setattr("app.memory.redis.MAX_COPIES", 8)
+    monkeypatch.setattr("app.memory.shelf.MAX_UNSAVED", 10)
+    monkeypatch.setattr("app.memory.shelf.MAX_COPIES", 8)
     one, other = await started(make, fragile), await started(make, fragile)
     await asyncio.to_thread(fragile.kill)
     with structlog.testing.capture_logs() as logs:
         for number in range(10):
             for text in ("a", "b", "c"):
                 await one.append(f"{key}{number}", text)
-    assert one._unsaved <= 10
-    assert len(one._copies) == 8
+    assert one._shelf.unsaved <= 10
+    assert len(one._shelf.copies) == 8
     assert sum(entry["turns"] for entry in logs if entry["event"] == "memory.turns_lost") == 6
     await asyncio.to_thread(fragile.restart)
     await until(lambda: one.status().connected)
@@ -373,7 +373,7 @@ async def test_a_restart_between_two_turns_is_no_outage(make: Make, fragile: Red
     with structlog.testing.capture_logs() as logs:
         assert await turns(one, key) == ["before"]
         assert await one.append(key, "after") == 2
-        await until(lambda: not one._dirty and not one._emptied)
+        await until(lambda: not one._shelf.dirty and not one._writer.emptied)
     assert "memory.redis_away" not in [entry["event"] for entry in logs]
     assert await turns(other, key) == ["before", "after"]
 
@@ -419,9 +419,9 @@ async def test_the_commands_that_the_manual_names_are_enough(make: Make, fragile
             assert await turns(other, key) == ["one"]
             await client.flushall()
             await turns(one, key)
-            await until(lambda: not one._dirty and not one._emptied)
+            await until(lambda: not one._shelf.dirty and not one._writer.emptied)
             await one.forget(key)
-            await until(lambda: not one._dirty)
+            await until(lambda: not one._shelf.dirty)
             assert await turns(other, key) == []
             for memory in (one, other):
                 assert (memory.status().connected, memory.status().last_error) == (True, None)

@@ -32,7 +32,9 @@ def make(shared: FakeRedis, name: str) -> RedisMemory[str]:
 
 async def settle(*memories: RedisMemory[str]) -> None:
     async with asyncio.timeout(5):
-        while any(memory._dirty or memory._emptied or not memory.status().connected for memory in memories):
+        while any(
+            memory._shelf.dirty or memory._writer.emptied or not memory.status().connected for memory in memories
+        ):
             await asyncio.sleep(0)
 
 
@@ -87,5 +89,6 @@ def test_no_turn_is_lost_or_doubled_whatever_redis_does(steps: list[tuple[str, i
         patch("app.memory.redis.PROBE_PAUSE", (0.0005, 0.001)),
         patch("app.memory.redis.TURN_TIMEOUT", 0.005),
         patch("app.memory.redis.log"),
+        patch("app.memory.redis_writer.log"),
     ):
         asyncio.run(play(steps))
