@@ -35,6 +35,7 @@ _CALL_ME = re.compile(r"\b(?:call me|i am called|ich heiße|mein name ist) ([^\W
 _ASK_MY = re.compile(
     r"\bwhat(?:'s| is| was) my ([a-z]+(?: [a-z]+){0,2})|\b(who am i|wie heiße ich|wie ist mein name)\b", re.I
 )
+_REPEAT = re.compile(r"\b(repeat|say (?:that|it) again|pardon|wie bitte|wiederholen)\b", re.I)
 _ASK_SAID = re.compile(r"\bwhat (?:did|have) i (?:just )?(?:say|said|ask|asked|tell|told)", re.I)
 _INSTRUCTION = re.compile(
     r"^(you are|you're|your|what you|answer|do not|don't|never|always|keep|use|if|when|be|speak|reply|respond|say|ask|"
@@ -87,6 +88,8 @@ def speak(told: Conversation) -> str:
         return _recall((asked.group(1) or "name").lower().strip(), facts, german)
     if _ASK_SAID.search(said):
         return f"You said: {told.earlier[-1]}" if told.earlier else "This is the first thing that you say to me."
+    if _REPEAT.search(said) and told.last_answer:
+        return told.last_answer
     if WHO.search(said):
         return f"{WHO_I_AM} Set an API key to put a real one in my place."
     if BYE.search(said):

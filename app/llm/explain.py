@@ -68,8 +68,11 @@ class Origin:
     def clean(self, text: str) -> str:
         """``text`` on one line, cut, without markup and keys."""
         for secret in self.secrets:
-            if secret:
+            # A short one may be a part of any word, and one or two letters stand for a server that wants no key.
+            if len(secret) >= 8:
                 text = text.replace(secret, "***")
+            elif len(secret) >= 3:
+                text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "***", text)
         text = " ".join(_KEYS.sub("***", _MARKUP.sub(" ", text)).split())
         return text if len(text) <= MAX_DETAIL else text[:MAX_DETAIL] + " ..."
 
@@ -98,6 +101,12 @@ def from_status(origin: Origin, status: int, detail: str = "", retry_after: floa
         case 404:
             kind = ProviderRefused
             text = f"{name} does not know this model or address ({status}). Check the model's name and {origin.url}."
+        case _ if 300 <= status < 400:
+            # Not followed: the key would go to an address that nobody wrote down.
+            kind, text = (
+                ProviderRefused,
+                f"{name} redirects to another address ({status}). Write that one in place of {origin.url}.",
+            )
         case _ if 400 <= status < 500:
             kind, text = ProviderRefused, f"{name} does not accept the request ({status})."
         case _ if status >= 500:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -17,6 +18,9 @@ from pydantic import Field, PrivateAttr
 
 from app.llm.explain import Origin
 from app.llm.guard import guarded
+
+# It says at every request which keywords of a tool's schema Gemini does not take. They are told when a tool is saved.
+logging.getLogger("langchain_google_genai._function_utils").setLevel(logging.ERROR)
 
 
 class GuardedChatGemini(ChatGoogleGenerativeAI):

@@ -217,8 +217,9 @@ class Models:
         providers = {}
         for ref in refs:
             try:
-                # In a thread: the import of an SDK would stop every call for a second.
-                await asyncio.to_thread(self.chat_model, ref)
+                if (ref, ModelOptions(None, self._max_tokens)) not in self._built:
+                    # In a thread: the import of an SDK would stop every call for a second.
+                    await asyncio.to_thread(self.chat_model, ref)
             except ModelError as error:
                 log.info("models.not_warmed", model=str(ref), error=str(error))
                 continue

@@ -65,7 +65,7 @@ class AnthropicWire:
             index += 1
         ended = {"stop_reason": _finish(answer), "stop_sequence": None}
         tail = [
-            _event("message_delta", delta=ended, usage=dict(zip(("input_tokens", "output_tokens"), answer.usage, strict=True))),
+            _event("message_delta", delta=ended, usage=_usage(answer)),
             _event("message_stop"),
         ]
         return Events(head, tail)
@@ -106,7 +106,6 @@ def _finish(answer: Answer) -> str:
 
 
 def _message(answer: Answer, ask: Ask, content: list[dict[str, Any]]) -> dict[str, Any]:
-    taken, given = answer.usage
     return {
         "id": "msg_stub",
         "type": "message",
@@ -115,8 +114,13 @@ def _message(answer: Answer, ask: Ask, content: list[dict[str, Any]]) -> dict[st
         "content": content,
         "stop_reason": _finish(answer),
         "stop_sequence": None,
-        "usage": {"input_tokens": taken, "output_tokens": given},
+        "usage": _usage(answer),
     }
+
+
+def _usage(answer: Answer) -> dict[str, int]:
+    taken, given = answer.usage
+    return {"input_tokens": taken, "output_tokens": given}
 
 
 def _event(kind: str, **fields: Any) -> bytes:

@@ -101,6 +101,10 @@ def test_it_never_reads_its_instructions_aloud(question: str) -> None:
     assert "receptionist" not in said
 
 
+def test_it_repeats_itself_when_asked() -> None:
+    assert "9 to 17" in talk("When are you open?", "Could you repeat that?")
+
+
 def test_it_speaks_a_little_german() -> None:
     assert talk("Hallo, ich heiße Karl", "Wie heiße ich?") == "Sie heißen Karl."
     assert talk("Auf Wiederhören") == "Auf Wiederhören!"

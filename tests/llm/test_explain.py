@@ -44,6 +44,17 @@ def test_a_web_page_is_not_repeated_with_its_markup_and_a_long_text_is_cut() -> 
     assert len(message) < 600
 
 
+def test_a_key_of_one_letter_does_not_eat_the_message() -> None:
+    short = Origin("vllm", "api_key", "http://127.0.0.1/v1", ("a",))
+    assert "such a table" in str(from_status(short, 404, "no such a table"))
+    short = Origin("vllm", "api_key", "http://127.0.0.1/v1", ("table",))
+    assert "timetable ***" in str(from_status(short, 404, "timetable table"))
+
+
+def test_a_redirect_says_what_to_change() -> None:
+    assert "https://api.openai.com/v1" in str(from_status(ORIGIN, 301))
+
+
 def test_a_used_up_quota_is_not_worth_another_try() -> None:
     assert from_status(ORIGIN, 429, "slow down").retryable
     assert not from_status(ORIGIN, 429, "You exceeded your current quota insufficient_quota").retryable
