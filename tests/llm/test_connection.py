@@ -70,6 +70,26 @@ async def test_a_kept_connection_that_the_server_closes_costs_the_caller_nothing
     await models.aclose()
 
 
+async def test_an_answer_does_not_wait_for_statistics_that_never_come(stub_models: MakeModels) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        event = BODY.partition(b"data: [DONE]")[0]
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+        writer.write(b"%x\r\n%s\r\n" % (len(event), event))
+        await writer.drain()
+        await reader.read()  # the end that never comes; until the client closes
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        models = stub_models(openai_base_url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
+        answer = await asyncio.wait_for(say(models.chat_model(models.default)), 2)
+        assert answer.text == "Hi"
+        assert answer.usage_metadata is None
+        await models.aclose()
+        await asyncio.sleep(0.01)
+
+
 async def test_a_server_that_always_closes_is_asked_twice_and_no_more(
     stub_models: MakeModels, stub_providers: StubProviders
 ) -> None:
