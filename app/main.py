@@ -71,7 +71,7 @@ async def open_parts(settings: Settings, *, calls: bool = True) -> AsyncIterator
     async with AsyncExitStack() as stack:
         database = Database(settings.database_url)
         stack.push_async_callback(database.aclose)
-        migration = await database.migrate(service_url=_service_url(settings))
+        migration = await database.migrate(service_url=service_url(settings))
         logger.info("database.ready", database=database.describe(), revision=migration.revision)
 
         prompts, tools = PromptStore(database), ToolStore(database)
@@ -142,7 +142,7 @@ async def _stop(tasks: list[asyncio.Task[None]]) -> None:
         task.cancel()
 
 
-def _service_url(settings: Settings) -> str:
+def service_url(settings: Settings) -> str:
     """Where the service reaches itself, for the example tool of an empty installation."""
     host = settings.web_host if settings.web_host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104 - compared
     return f"http://[{host}]:{settings.web_port}" if ":" in host else f"http://{host}:{settings.web_port}"
@@ -197,7 +197,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 def _show_password(settings: Settings, parts: Parts) -> None:
     """Print the password that was made for this start; to standard output, since the log is kept and this is not."""
     print(
-        f"\nWeb interface: {_service_url(settings)}/ui\n"
+        f"\nWeb interface: {service_url(settings)}/ui\n"
         f"  name      {parts.credentials.username}\n"
         f"  password  {parts.credentials.password}   (made for this start; set WEB_UI_PASSWORD to keep one)\n",
         flush=True,

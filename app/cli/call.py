@@ -175,6 +175,7 @@ async def _connected(settings: Settings, watch: Watch) -> AsyncIterator[AriClien
         await ari.wait_connected(CONNECT_TIMEOUT)
         yield ari
     finally:
+        watch.ended.set()  # from here on nobody wants to hear of it
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -35,10 +34,14 @@ def serve(env_file: EnvFile = DEFAULT_ENV) -> None:
 @cli.command()
 def migrate(env_file: EnvFile = DEFAULT_ENV) -> None:
     """Bring the database to this version's schema (serve does it too)."""
+    from rich.console import Console
+
     from app.cli.migrate import run
+    from app.cli.running import run_quietly
     from app.core.settings import load_settings
 
-    asyncio.run(run(load_settings(env_file)))
+    settings = load_settings(env_file)
+    run_quietly(settings, run(settings, Console(highlight=False, soft_wrap=True)))
 
 
 @cli.command()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 from urllib.parse import quote
+
+import aiohttp
 
 from app.ari.config import AriConfig
 from app.ari.counters import AriCounters
@@ -138,10 +141,18 @@ async def _unreachable(ari: AriHttp, settings: Settings, error: AriError) -> Fin
         )
     return fail(
         "Asterisk",
-        f"{url} cannot be reached: {error}",
+        f"{url} cannot be reached: {_reason(error)}",
         "Is Asterisk running? In http.conf: enabled=yes, bindaddr and bindport as in ASTERISK_ARI_URL; "
         "then: asterisk -rx 'http show status'",
     )
+
+
+def _reason(error: AriError) -> str:
+    """The system's words for it, such as "Connection refused", where there are any."""
+    cause = error.__cause__
+    if isinstance(cause, aiohttp.ClientConnectorError) and cause.os_error.errno:
+        return os.strerror(cause.os_error.errno)
+    return str(cause or error)
 
 
 def _version(settings: Settings, info: Any) -> Finding:

@@ -29,8 +29,8 @@ async def check_settings(subject: Subject) -> Sequence[Finding]:
 
 def unreadable(error: SettingsError, env_file: Path | None) -> list[Finding]:
     """What is wrong with settings that could not be read: one finding for each."""
-    where = f"Edit {env_file}" if env_file else "Change the environment"
-    remedy = f"{where}, or the environment, which goes before it; .env.example describes every setting."
+    where = f"Edit {env_file} (the environment goes before it)" if env_file else "Change the environment"
+    remedy = f"{where}; .env.example describes every setting."
     return [fail("Settings", line, remedy) for line in _NEXT.split(str(error))]
 
 
