@@ -38,6 +38,7 @@ from app.core.metrics import watch_event_loop
 from app.core.security import credentials_from, load_secret_key
 from app.core.settings import Settings, load_settings
 from app.db.database import Database
+from app.llm.interface import ModelRef
 from app.llm.registry import Models
 from app.memory.factory import make_memory
 from app.prompts.catalog import PromptCatalog
@@ -88,7 +89,10 @@ async def open_parts(settings: Settings, *, calls: bool = True) -> AsyncIterator
         executor = ToolExecutor()
         stack.push_async_callback(executor.aclose)
         agent = Agent(models, tool_catalog, executor, memory, settings)
-        await agent.warm()
+        # The first caller pays for nothing that can be done before: SDKs are imported, graphs compiled, connections
+        # opened. A call may name any configured provider, so each is made ready.
+        await models.warm(*_configured(models))
+        await agent.warm(prompt_catalog.all())
         # A full collection takes a tenth of a second with everything loaded, and every call would wait for it. What is
         # loaded now lives as long as the process, so the collector need not look at it again.
         gc.collect()
@@ -140,6 +144,12 @@ async def _serve_calls(supervisor: CallSupervisor, ari: AriClient) -> None:
 async def _stop(tasks: list[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
+
+
+def _configured(models: Models) -> list[ModelRef]:
+    """A model of each provider that can be used."""
+    refs = [ModelRef(each.name, each.default_model) for each in models.statuses() if each.configured]
+    return [ref for ref in refs if ref.provider != "demo" or ref == models.default]
 
 
 def service_url(settings: Settings) -> str:

@@ -182,8 +182,8 @@ def elapsed_ms(call: Call) -> int:
 
 
 def _log_tool(call: Call, event: ToolFinished, arguments: Mapping[str, Any]) -> None:
-    write = call.log.info if event.ok else call.log.warning
-    write(
+    # Why a tool failed, and at which address, is said by the executor in a line of its own; here is what the model was told.
+    call.log.info(
         "tool.finished",
         tool=event.name,
         ok=event.ok,

@@ -159,6 +159,8 @@ class CallSupervisor:
 
     async def _serve(self, ari: AriClient, call: Call, outcome: Outcome | None) -> None:
         """One turn from beginning to end. Nothing that happens in it reaches another."""
+        # Whatever room writes a line while it works for this call, the line names the call.
+        structlog.contextvars.bind_contextvars(call=call.channel.id, conversation=call.conversation)
         try:
             if outcome is None:
                 outcome = await self._outcome(call)

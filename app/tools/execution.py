@@ -90,7 +90,7 @@ class ToolExecutor:
         elapsed = _milliseconds_since(started)
         TOOL_CALLS.labels(outcome="ok").inc()
         TOOL_SECONDS.observe(elapsed / 1000)
-        log.info("tool.finished", status=response.status, bytes=len(response.body), elapsed_ms=elapsed)
+        log.debug("tool.answered", status=response.status, bytes=len(response.body), elapsed_ms=elapsed)
         return ToolResult(text=text, status=response.status, elapsed_ms=elapsed)
 
     async def aclose(self) -> None:

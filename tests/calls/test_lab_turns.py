@@ -279,16 +279,6 @@ async def test_truncated_arguments_of_a_tool_are_never_run(
     assert len(tool_server.requests) == before
 
 
-async def test_a_model_that_never_stops_calling_tools_is_stopped(
-    gateway: Service, caller: Caller, api: httpx2.Client, tool_server: ToolServer
-) -> None:
-    add_tool(api, "tool_ok", tool_server.url + "/ok/{{ order_id }}")
-    words = 'stub:tool=tool_ok{"order_id": "loop"}'
-    result = await caller.call("100", say=words, conversation="c-loop", model="openai:stub-loop")
-    assert result.status in ("OK", "ERROR")
-    assert result.response
-
-
 async def test_nothing_said_is_no_input(gateway: Service, caller: Caller) -> None:
     assert_fallback(await caller.call("103", conversation="c-none"), "NO_INPUT", "no_input")
 
