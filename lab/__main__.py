@@ -10,9 +10,8 @@ import json
 import signal
 import sys
 import threading
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,7 +20,8 @@ from rich.console import Console
 from lab.asterisk import Asterisk
 from lab.caller import Caller, End
 from lab.errors import LabError
-from lab.roots import RECIPES, ensure, lab_folder
+from lab.roots import RECIPES, ensure
+from lab.running import Running
 from lab.servers import Redis
 
 cli = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
@@ -33,19 +33,6 @@ class Version(StrEnum):
 
     forky = "forky"
     bullseye = "bullseye"
-
-
-@dataclass(frozen=True)
-class Running:
-    """What ``up`` leaves for ``call``: where Asterisk listens for SIP."""
-
-    host: str
-    sip_port: int
-
-    @staticmethod
-    def file(version: str) -> Path:
-        """Where it is kept."""
-        return lab_folder() / f"{version}.running.json"
 
 
 VersionOption = Annotated[Version, typer.Option(help="forky: Asterisk 22. bullseye: Asterisk 16.")]
@@ -70,23 +57,14 @@ def up(
     enough = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: enough.set())
-    asterisk = Asterisk(version.value, sip_port=sip_port, http_port=http_port)
-    memory = Redis() if redis else None
-    place = Running.file(version)
-    try:
-        asterisk.start()
-        if memory is not None:
-            memory.start()
-        place.write_text(json.dumps(asdict(Running(asterisk.host, asterisk.sip_port))))
+    with ExitStack() as started:
+        asterisk = started.enter_context(Asterisk(version.value, sip_port=sip_port, http_port=http_port))
+        memory = started.enter_context(Redis()) if redis else None
+        started.enter_context(Running.announce(asterisk))
         _explain(asterisk, memory, version)
         while not enough.wait(0.5):
             if not asterisk.server.running:
                 raise LabError(f"Asterisk ended by itself. Its log ends with:\n{asterisk.log_tail()}")
-    finally:
-        place.unlink(missing_ok=True)
-        asterisk.stop()
-        if memory is not None:
-            memory.stop()
     console.print("Stopped.")
 
 

@@ -21,6 +21,7 @@ from lab.caller import Caller, CallResult, End
 from lab.errors import LabError
 from lab.ports import free_port, is_free
 from lab.roots import FORKY, ensure
+from lab.running import Running
 from lab.service import LogLine, Service, ari_settings, run_service
 
 FOLDER = Path(".lab") / "demo"
@@ -122,6 +123,7 @@ async def demo(*, once: bool) -> int:
     async with contextlib.AsyncExitStack() as stack:
         asterisk = await stack.enter_async_context(Asterisk())
         caller = stack.enter_context(Caller(asterisk))
+        stack.enter_context(Running.announce(asterisk))
         console.print(f"{time.monotonic() - begun:.1f} s. Starting the gateway ...", end=" ")
         begun = time.monotonic()
         service = await stack.enter_async_context(
@@ -145,7 +147,7 @@ async def demo(*, once: bool) -> int:
                 f"Web interface   {service.url}/ui\nAPI             {service.url}/docs\n"
                 f"Name            admin\nPassword        {password}\n\n"
                 f"Call it with a SIP phone on this machine: sip:100@127.0.0.1:{asterisk.sip_port}\n"
-                f'or from here: .venv/bin/python -m lab call --port {asterisk.sip_port} 100 "Where is my order B2077?"',
+                f'or from here: .venv/bin/python -m lab call 100 "Where is my order B2077?"',
                 title="Look at it",
                 title_align="left",
                 expand=False,

@@ -182,7 +182,7 @@ def elapsed_ms(call: Call) -> int:
 
 
 def _log_tool(call: Call, event: ToolFinished, arguments: Mapping[str, Any]) -> None:
-    # Why a tool failed, and at which address, is said by the executor in a line of its own; here is what the model was told.
+    # Why a tool failed, and at which address, the executor says in a line of its own; here is what the model was told.
     call.log.info(
         "tool.finished",
         tool=event.name,

@@ -31,10 +31,14 @@ What you write is read aloud by a voice, and the caller can only listen:
 - Say numbers as a person would say them; say long ones in groups.
 - Ask one question at a time, and only when you need its answer.
 
+What you know of the company (an example: replace it by what is true of yours):
+- We are open from Monday to Friday, from nine in the morning to six in the evening.
+- We sell coffee machines and office furniture, and deliver within three days.
+
 Speech recognition mishears. When a sentence makes no sense, ask the caller to repeat it instead of guessing.
 Never invent facts: for what you do not know, use a tool, or say that you do not know.
 When the caller asks about an order, ask for its number if you do not have it, then look it up.
-When the caller has nothing more to ask, say goodbye in one sentence.
+When the caller has nothing more to ask, say goodbye in one sentence and end the call.
 """
 
 TOOL_DESCRIPTION: Final = (
@@ -87,7 +91,7 @@ def fill(connection: Connection, *, service_url: str) -> None:
         prompt_id=prompt_id,
         content=PROMPT_CONTENT,
         metadata={},
-        actions=[],
+        actions=[{"name": "hangup", "description": "", "targets": []}],
         greeting="Hello, how can I help you?",
         **version,
     )
