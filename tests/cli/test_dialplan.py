@@ -13,8 +13,10 @@ from app.cli.entry import cli
 from app.core.errors import SettingsError
 from app.core.settings import Settings
 from lab.asterisk import Asterisk
+from lab.roots import BULLSEYE
 from tests.cli.phone import DRIVER, WORDS, Phone, filled
 from tests.cli.service import Service
+from tests.fixtures.lab import need
 
 
 def settings(**values: object) -> Settings:
@@ -105,6 +107,20 @@ async def test_a_caller_reaches_a_person_when_the_service_is_away(phone: Phone) 
     assert "SAID I am sorry, I cannot answer right now." in log
     assert "HUMAN /FAILED/1" in log
     assert "asterisk-ai doctor" in log
+
+
+@pytest.mark.lab
+async def test_asterisk_16_loads_and_runs_it_too() -> None:
+    need(BULLSEYE)
+    async with Asterisk("bullseye") as old:
+        phone = Phone(old)
+        assert phone.load(filled(snippet(settings(asterisk_app_name="old"), human="200@people"))) == ""
+        service = Service([Outcome(Status.OK, "I put you through.", action="transfer", action_data="200")])
+        async with service.connected(old, "old"):
+            phone.call("talk")
+            log = await phone.until(lambda text: "HUMAN" in text)
+    assert service.heard == [WORDS]
+    assert "SAID I put you through." in log
 
 
 @pytest.mark.lab
