@@ -23,8 +23,10 @@ from lab.errors import LabFailed
 # A call takes some 40 ms, so that each has ended before the next begins.
 _RATE = 20.0
 
-# Conversations come again, as callers do: what is kept of them is bounded and no leak, and 20 are soon full.
-_CONVERSATIONS = 20
+# Conversations come again, as callers do. What is kept of them is bounded and no leak: with so few turns they are full
+# before the first look. Their number shares no divisor with that of the kinds, so each has calls of every kind.
+_CONVERSATIONS = 21
+_TURNS = 3
 
 _KINDS = (
     Workload(_RATE, 1).words,
@@ -53,7 +55,7 @@ class Held:
 async def find_leaks(ground: Ground, calls: int, console: Console) -> int:
     """Place the calls in ten batches and look after each. Returns 1 when something was left behind."""
     file = ground.folder / "held.json"
-    settings = {"BENCH_HELD": str(file), "LOG_LEVEL": "error"}
+    settings = {"BENCH_HELD": str(file), "AI_MEMORY_MAX_TURNS": str(_TURNS)}
     async with gateway(ground, "watched", settings=settings, redis=True, module="bench.watched") as contender:
         await ground.direct_calls_to(contender.app)
         # What is made once and kept: connections, graphs, the conversations.

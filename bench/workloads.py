@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 TOOL = "look_up_order"
 
-# 116 characters in pieces of 5, about what a model's tokens are: 24 chunks.
+# In pieces of 5 characters, about what a model's tokens are: 24 of them.
+_PIECE = 5
 _ANSWER = (
     "We are open from nine in the morning until six in the evening, Monday to Friday, "
     "and on Saturdays until one in the day."
@@ -21,17 +22,19 @@ class Workload:
         rate: New calls a second. At 5 each call has ended before the next begins.
         model_ms: What the stub waits before each of its answers.
         tool: Whether the model calls a tool before it answers: two requests to the model, one to the tool's server.
+        gap_ms: Between two pieces of the answer, as a real model sends them: each wakes the gateway. 0: all at once.
     """
 
     rate: float
     calls: int
     model_ms: int = 0
     tool: bool = False
+    gap_ms: int = 0
 
     @property
     def words(self) -> str:
         """What each caller says: directions for the stub."""
-        words = f"stub:piece=5 stub:delay={self.model_ms}ms "
+        words = f"stub:piece={_PIECE} stub:delay={self.model_ms}ms stub:gap={self.gap_ms}ms "
         return words + (f'stub:tool={TOOL}{{"order_id":"A1042"}}' if self.tool else f"stub:say={_ANSWER}")
 
     @property
@@ -42,12 +45,15 @@ class Workload:
     @property
     def waits_ms(self) -> int:
         """What the stub waits by intent in one turn."""
-        return self.model_ms * (2 if self.tool else 1)
+        # The stub waits after each piece, and after the one that names the role.
+        pieces = 1 + -(-len(_ANSWER) // _PIECE)
+        return self.model_ms * (2 if self.tool else 1) + pieces * self.gap_ms
 
     @property
     def kind(self) -> str:
         """For people."""
-        return f"{self.model_ms} ms model" + (", tool" if self.tool else "")
+        more = (", tool" if self.tool else "") + (f", a piece every {self.gap_ms} ms" if self.gap_ms else "")
+        return f"{self.model_ms} ms model{more}"
 
     @property
     def pace(self) -> str:
@@ -87,7 +93,13 @@ FULL = Plan(
         *_kinds({3.0: 15, 50.0: 200, 100.0: 400}, 200, tool=False),
         *_kinds({50.0: 200}, 200, tool=True),
     ),
-    variants=(Workload(SERIAL, 25), Workload(50, 200), Workload(50, 200, tool=True), Workload(100, 400)),
+    variants=(
+        Workload(SERIAL, 25),
+        Workload(50, 200),
+        Workload(50, 200, tool=True),
+        Workload(100, 400),
+        Workload(20, 80, gap_ms=4),
+    ),
     variant_rounds=2,
 )
 QUICK = Plan(

@@ -90,6 +90,12 @@ def test_a_tool_call_makes_the_model_wait_twice() -> None:
     assert Workload(50, 1, 200, tool=True).waits_ms == 400
 
 
+def test_an_answer_piece_by_piece_waits_between_them() -> None:
+    workload = Workload(20, 1, gap_ms=4)
+    text = workload.words.partition("stub:say=")[2]
+    assert workload.waits_ms == 4 * (1 + len([text[start : start + 5] for start in range(0, len(text), 5)]))
+
+
 def held(calls: int, rss: float, *, tasks: int = 5, channels: int = 0, files: int = 30, turns: int = 0) -> Held:
     return Held(calls, {"calls": tasks}, channels, files, rss, {"app.calls.call.Call": turns})
 
