@@ -20,6 +20,7 @@ from app.core.settings import Settings
 from app.db.database import Database
 from lab.asterisk import Asterisk
 from lab.ports import free_port
+from lab.providers.server import WRONG_KEY, StubProviders
 from lab.roots import FORKY
 from lab.servers import Redis
 from tests.cli.service import Service
@@ -338,3 +339,22 @@ async def test_a_name_that_somebody_serves_is_seen_without_taking_it(pbx: Asteri
         assert service.ari.status.state is AriState.CONNECTED
     report = await asyncio.to_thread(Report)
     assert report["ARI application"] == ("ok", "'ai_ari_app' is free", "")
+
+
+async def test_online_asks_every_provider_and_tells_a_wrong_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with StubProviders() as stub:
+        for name, address in (("OPENAI", stub.openai_url), ("GEMINI", stub.url), ("ANTHROPIC", stub.url)):
+            monkeypatch.setenv(f"{name}_BASE_URL", address)
+            monkeypatch.setenv(f"{name}_API_KEY", "sk-a-good-key")
+        report = await asyncio.to_thread(Report, "--online")
+        assert report.failures == []
+        answers = [finding for finding in report.document["findings"] if finding["title"].endswith(" answers")]
+        assert [answer["title"].partition(":")[0] for answer in answers] == ["openai", "gemini", "anthropic"]
+        assert all(re.fullmatch(r"in \d+ ms", answer["detail"]) for answer in answers)
+
+        monkeypatch.setenv("OPENAI_API_KEY", WRONG_KEY)
+        report = await asyncio.to_thread(Report, "--online")
+        (failure,) = report.failures
+        assert failure.startswith("openai:")
+        assert "401" in report[failure][1]
+        assert WRONG_KEY not in report.text
