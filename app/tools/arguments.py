@@ -10,16 +10,20 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from app.tools.errors import ArgumentsInvalid
+from app.tools.keywords import BoundedValidator, PatternUnusable
 
 # A model that got five things wrong learns as much from the first three.
 _MAX_MISTAKES = 3
 _MAX_MISTAKE_CHARS = 240
+# What callers say fits many times over; checking takes time that all calls share.
+MAX_ARGUMENT_BYTES = 65_536
 
 
 class ArgumentSchema:
@@ -28,7 +32,7 @@ class ArgumentSchema:
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self._defaults = _defaults_of(schema)
         # An empty registry: a reference that leads outside the schema fails, instead of being fetched.
-        self._validator = Draft202012Validator(
+        self._validator = BoundedValidator(
             schema, registry=Registry(), format_checker=Draft202012Validator.FORMAT_CHECKER
         )
 
@@ -38,6 +42,12 @@ class ArgumentSchema:
         Raises:
             ArgumentsInvalid: they do not match; ``for_model`` names each argument and what is wrong with it.
         """
+        unfit = _unfit(arguments)
+        if unfit:
+            raise ArgumentsInvalid(
+                f"The arguments that the model gave to {tool} {unfit}",
+                for_model=f"{tool} was not called: its arguments {unfit}. Call it again with plain, short ones.",
+            )
         completed = _with_defaults(arguments, self._defaults)
         mistakes = self._mistakes(completed)
         if mistakes:
@@ -64,7 +74,19 @@ class ArgumentSchema:
                     break
         except (Unresolvable, RecursionError):
             found.append(("the whole", "they are nested too deeply, or the schema refers to what it does not hold"))
+        except PatternUnusable as error:
+            place = f"the pattern {str(error)[:80]!r} cannot be compared, or takes too long"
+            found.append((place, f"{place}; use a shorter value"))
         return found
+
+
+def _unfit(arguments: Mapping[str, Any]) -> str | None:
+    """What keeps ``arguments`` from being looked at; None when nothing does."""
+    try:
+        size = len(orjson.dumps(arguments))
+    except TypeError:  # nested more than 254 deep, half a surrogate pair, an integer beyond 64 bits
+        return "cannot be written as JSON"
+    return None if size <= MAX_ARGUMENT_BYTES else f"are longer than {MAX_ARGUMENT_BYTES:,} bytes"
 
 
 def _words(place: str, error: ValidationError) -> str:

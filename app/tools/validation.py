@@ -15,6 +15,7 @@ from jsonschema.exceptions import SchemaError, best_match
 from app.tools.arguments import ArgumentSchema
 from app.tools.definition import NAME_PATTERN, Method, RequestSpec, ToolDefinition
 from app.tools.errors import ToolInvalid
+from app.tools.keywords import check_pattern
 from app.tools.placeholders import Placeholder, placeholders_in
 
 MIN_TIMEOUT, MAX_TIMEOUT = 0.1, 120.0
@@ -108,16 +109,17 @@ def _parameters(value: Any) -> Mapping[str, Any]:
         reference = part.get("$ref")
         if isinstance(reference, str) and not reference.startswith("#"):
             raise ToolInvalid(f"$ref {reference!r} leads outside the schema; copy it to $defs.", field=field)
-        pattern = part.get("pattern")
-        if isinstance(pattern, str):
-            _pattern(pattern)
+        pattern, by_pattern = part.get("pattern"), part.get("patternProperties")
+        for each in (pattern, *(by_pattern if isinstance(by_pattern, Mapping) else ())):
+            if isinstance(each, str):
+                _pattern(each)
     return schema
 
 
 def _pattern(pattern: str) -> None:
     try:
-        re.compile(pattern)
-    except re.error as error:
+        check_pattern(pattern)
+    except ValueError as error:
         raise ToolInvalid(f"The pattern {pattern!r} is no regular expression: {error}", field="parameters") from error
 
 
