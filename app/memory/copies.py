@@ -5,19 +5,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from app.memory.redis_wire import Stamp
 
 T = TypeVar("T")
 
+# Bytes that a turn's objects take besides its text: four messages of LangChain.
+OBJECTS: Final = 4_000
+
 
 @dataclass(frozen=True, slots=True)
 class Stored(Generic[T]):
-    """One turn with its identity."""
+    """One turn with its identity.
+
+    Attributes:
+        size: Bytes as it is written; 0: it cannot be written.
+    """
 
     stamp: Stamp
     turn: T
+    size: int
 
 
 @dataclass(slots=True)
@@ -61,7 +69,7 @@ class Copy(Generic[T]):
         count: Turns that it has had, unsaved ones included.
         expires_at: On the event loop's clock.
         used_at: When it was last asked for, on the same clock.
-        epoch: The epoch that Redis had when the two last agreed; None: they never have.
+        epoch: The epoch that Redis had when the two last agreed; None: they never have, or it has nothing.
         synced: The count that Redis had then, if this copy has all of it; None: read again before it is used.
         unsaved: What Redis has not confirmed, oldest first.
         restore: Redis lacks turns of this copy beyond the unsaved ones: it was emptied.
@@ -78,16 +86,28 @@ class Copy(Generic[T]):
     restore: bool = False
     generation: int = 0
 
+    def weight(self) -> int:
+        """Bytes of memory that the turns take, roughly."""
+        return sum(stored.size + OBJECTS for stored in self.turns)
+
+    def unsaved_bytes(self) -> int:
+        """Bytes of what waits as bytes, besides the turns themselves."""
+        return sum(len(item.element) for item in self.unsaved)
+
     def add(self, stored: Stored[T], unsaved: Unsaved, max_turns: int) -> None:
         """One more turn, which Redis does not have yet."""
-        self.turns.append(stored)
-        del self.turns[:-max_turns]
-        self.count += 1
+        self.keep(stored, max_turns)
         self.unsaved.append(unsaved)
-        self.generation += 1
         if len(self.unsaved) > max_turns:
             # What would be trimmed at once need not be sent; the list is put in place as a whole instead.
             self.drop_unsaved(len(self.unsaved) - max_turns)
+
+    def keep(self, stored: Stored[T], max_turns: int) -> None:
+        """One more turn, here alone."""
+        self.turns.append(stored)
+        del self.turns[:-max_turns]
+        self.count += 1
+        self.generation += 1
 
     def drop_unsaved(self, number: int) -> None:
         """Let go of the oldest written-down turns. The turns themselves stay, and go to Redis with the whole copy."""
@@ -137,11 +157,13 @@ class Copy(Generic[T]):
         self.count = self._merged_count(remote, there, len(mine), same=same)
         self._settle(there, remote)
         both = [*remote.turns, *mine]
-        self.restore = any(stored.stamp not in waiting for stored in mine)
+        # Adding turns would neither give a list back its hash nor the conversation its count.
+        beheaded = remote.epoch is None and (bool(there) or self.count > len(mine))
+        self.restore = beheaded or any(stored.stamp not in waiting for stored in mine)
         if self.restore:
             both.sort(key=lambda stored: stored.stamp)
         self.turns = both[-max_turns:]
-        self.epoch = remote.epoch if remote.epoch is not None else self.epoch
+        self.epoch = remote.epoch
         self.synced = None if self.restore or remote.epoch is None else remote.count
         self.generation += 1
 

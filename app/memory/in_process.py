@@ -12,8 +12,9 @@ from app.memory.interface import Conversation, MemoryStatus
 
 T = TypeVar("T")
 
-# Beyond it the conversation whose last turn is longest ago is forgotten. At 20 kB each: 200 MB.
+# Beyond either the conversation whose last turn is longest ago is forgotten.
 MAX_CONVERSATIONS: Final = 10_000
+MAX_BYTES: Final = 256_000_000
 
 
 @dataclass(slots=True)
@@ -23,6 +24,8 @@ class _Kept(Generic[T]):
     count: int
     # On the clock of the store.
     expires_at: float
+    # Of each of the turns.
+    sizes: deque[int]
 
 
 class InProcessMemory(Generic[T]):
@@ -31,6 +34,7 @@ class InProcessMemory(Generic[T]):
     Args:
         ttl: Seconds after its last turn until a conversation is forgotten.
         max_turns: Turns kept of each.
+        weigh: Bytes of memory that a turn takes, roughly.
         detail: Why it is in use, for the status page.
         clock: Monotonic seconds; None: the event loop's.
     """
@@ -40,17 +44,22 @@ class InProcessMemory(Generic[T]):
         *,
         ttl: float,
         max_turns: int,
+        weigh: Callable[[T], int],
         max_conversations: int = MAX_CONVERSATIONS,
+        max_bytes: int = MAX_BYTES,
         detail: str = "Conversations are kept in this process; a restart forgets them.",
         clock: Callable[[], float] | None = None,
     ) -> None:
         self._ttl = ttl
         self._max_turns = max_turns
+        self._weigh = weigh
         self._max_conversations = max_conversations
+        self._max_bytes = max_bytes
         self._detail = detail
         self._clock = clock
         # In the order of their last turns, which is the order of their expiry too.
         self._kept: OrderedDict[str, _Kept[T]] = OrderedDict()
+        self._bytes = 0
 
     async def load(self, key: str) -> Conversation[T]:
         """See the interface; never waits."""
@@ -63,18 +72,20 @@ class InProcessMemory(Generic[T]):
         self._drop_expired()
         kept = self._kept.get(key)
         if kept is None:
-            kept = self._kept[key] = _Kept(deque(maxlen=self._max_turns), 0, 0.0)
+            kept = self._kept[key] = _Kept(deque(maxlen=self._max_turns), 0, 0.0, deque())
         kept.turns.append(turn)
         kept.count += 1
+        self._weigh_in(kept, self._weigh(turn))
         kept.expires_at = self._now() + self._ttl
         self._kept.move_to_end(key)
-        while len(self._kept) > self._max_conversations:
-            self._kept.popitem(last=False)
+        while len(self._kept) > self._max_conversations or (self._bytes > self._max_bytes and len(self._kept) > 1):
+            self._drop(next(iter(self._kept)))
         return kept.count
 
     async def forget(self, key: str) -> None:
         """See the interface."""
-        self._kept.pop(key, None)
+        if key in self._kept:
+            self._drop(key)
 
     def status(self) -> MemoryStatus:
         """See the interface."""
@@ -95,4 +106,13 @@ class InProcessMemory(Generic[T]):
             key, oldest = next(iter(self._kept.items()))
             if oldest.expires_at > now:
                 return
-            del self._kept[key]
+            self._drop(key)
+
+    def _drop(self, key: str) -> None:
+        self._bytes -= sum(self._kept.pop(key).sizes)
+
+    def _weigh_in(self, kept: _Kept[T], size: int) -> None:
+        kept.sizes.append(size)
+        self._bytes += size
+        if len(kept.sizes) > self._max_turns:
+            self._bytes -= kept.sizes.popleft()

@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final, Generic, TypeVar
 
@@ -94,13 +93,14 @@ class RedisMemory(Generic[T]):
         except (TypeError, ValueError) as error:
             # It cannot be written, but this process can go on with it until it reads the conversation again.
             log.error("memory.turn_unwritable", conversation=key, error=type(error).__name__)
-            copy.turns.append(Stored(stamp, turn))
-            copy.count += 1
+            with self._shelf.counting(copy):
+                copy.keep(Stored(stamp, turn, 0), self._max_turns)
+            self._shelf.make_room()
             return copy.count
         with self._shelf.counting(copy):
-            copy.add(Stored(stamp, turn), unsaved, self._max_turns)
+            copy.add(Stored(stamp, turn, len(unsaved.element)), unsaved, self._max_turns)
         self._write_soon(key)
-        self._shelf.bound_unsaved()
+        self._shelf.make_room()
         place = copy.count
         if self._away_since is None and self._worker is not None:
             await asyncio.wait((number,), timeout=TURN_TIMEOUT)
@@ -140,8 +140,7 @@ class RedisMemory(Generic[T]):
         worker, self._worker = self._worker, None
         if worker is not None:
             worker.cancel()
-            with suppress(asyncio.CancelledError):
-                await worker
+            await asyncio.wait((worker,))
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT):
                 await self._writer.write_all(CLOSE_TIMEOUT)
@@ -174,6 +173,7 @@ class RedisMemory(Generic[T]):
             now = self._shelf.begin(key)
         with self._shelf.counting(now):
             now.merge(remote, self._max_turns)
+        self._shelf.make_room()
         if remote.epoch is not None:
             now.expires_at = max(now.expires_at if now.unsaved else 0.0, self._now() + remote.ttl)
         if now.restore or now.unsaved:

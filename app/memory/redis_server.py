@@ -111,6 +111,10 @@ class RedisServer(Generic[T]):
         pipeline.pttl(meta)
         revision, elements, milliseconds = await _bounded(pipeline.execute(), timeout)
         epoch, count = _revision(revision[:2])
+        if count > 0 and not elements:
+            epoch = None  # the list was evicted
+        if epoch is None:
+            count = 0
         return Remote(
             epoch=epoch,
             count=count,
@@ -171,7 +175,7 @@ class RedisServer(Generic[T]):
         for place, element in enumerate(elements):
             try:
                 stamp, data = unpack(element)
-                turns.append(Stored(stamp, self._codec.loads(data)))
+                turns.append(Stored(stamp, self._codec.loads(data), len(element)))
             except ValueError as error:
                 log.error("memory.turn_unreadable", conversation=key, place=place, error=type(error).__name__)
         return turns

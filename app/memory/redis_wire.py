@@ -10,6 +10,9 @@ A conversation is two keys in one hash slot, with one expiry::
 
 ``epoch`` and ``count`` together are the revision: a process whose copy has both need not read the list.
 
+Redis evicts single keys, so either may be gone without the other. A conversation without its list counts as none, and
+a list without its hash as one that nobody knows yet.
+
 Writes are scripts, not MULTI, because a write must be safe to repeat. A Redis that stood still while we gave up
 executes later what it had received: it would hold the turn twice if it did not know ``seq:W``.
 """
@@ -62,15 +65,25 @@ def unpack(element: bytes) -> tuple[Stamp, bytes]:
     return Stamp(int(parts[1]), parts[2].decode(), int(parts[3])), data
 
 
+# What is there: epoch (false: nothing) and count.
+_STATE: Final = """
+local function state()
+  local meta = redis.call('HMGET', KEYS[2], 'epoch', 'count')
+  local count = tonumber(meta[2] or '0')
+  if not meta[1] or (count > 0 and redis.call('LLEN', KEYS[1]) == 0) then return false, 0 end
+  return meta[1], count
+end
+"""
+
 # Adds turns. ARGV: ttl, max turns, the epoch that the writer knows (empty: none), an epoch for a new conversation,
 # the writer, then seq and element of each turn. Returns {epoch, count}; count is -1 when the conversation is not the
 # one that the writer knows, and then nothing was done.
-APPEND: Final = """
-local epoch = redis.call('HGET', KEYS[2], 'epoch')
-if ARGV[3] ~= '' and epoch ~= ARGV[3] then return {epoch or '', -1} end
+APPEND: Final = f"""{_STATE}
+local epoch = state()
+if ARGV[3] ~= '' and epoch ~= ARGV[3] then return {{epoch or '', -1}} end
 if not epoch then
   epoch = ARGV[4]
-  redis.call('HSET', KEYS[2], 'epoch', epoch)
+  redis.call('HSET', KEYS[2], 'epoch', epoch, 'count', redis.call('LLEN', KEYS[1]))
 end
 local field = 'seq:' .. ARGV[5]
 local last = tonumber(redis.call('HGET', KEYS[2], field) or '0')
@@ -86,16 +99,16 @@ redis.call('HSET', KEYS[2], field, last)
 redis.call('LTRIM', KEYS[1], -tonumber(ARGV[2]), -1)
 redis.call('EXPIRE', KEYS[1], ARGV[1])
 redis.call('EXPIRE', KEYS[2], ARGV[1])
-return {epoch, tonumber(redis.call('HGET', KEYS[2], 'count'))}
+return {{epoch, tonumber(redis.call('HGET', KEYS[2], 'count'))}}
 """
 
 # Puts a whole list in place, if nobody has written since it was read. ARGV: ttl, epoch and count as read (empty and 0:
 # nothing there), the new epoch, the new count, how many writers there are among the elements, each writer with its last
 # seq, the elements. All writers, not only the one that restores: another one may yet repeat a turn that is in the list.
 # Returns 1, or 0 when somebody was faster.
-REPLACE: Final = """
-local meta = redis.call('HMGET', KEYS[2], 'epoch', 'count')
-if (meta[1] or '') ~= ARGV[2] or tonumber(meta[2] or '0') ~= tonumber(ARGV[3]) then return 0 end
+REPLACE: Final = f"""{_STATE}
+local epoch, count = state()
+if (epoch or '') ~= ARGV[2] or count ~= tonumber(ARGV[3]) then return 0 end
 redis.call('HSET', KEYS[2], 'epoch', ARGV[4], 'count', ARGV[5])
 local first = 7 + 2 * tonumber(ARGV[6])
 for i = 7, first - 1, 2 do

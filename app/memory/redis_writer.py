@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from contextlib import suppress
+from itertools import islice
 from typing import Final, Generic, TypeVar
 
 import structlog
@@ -66,7 +67,7 @@ class RedisWriter(Generic[T]):
         shelf = self._shelf
         sent: list[tuple[Copy[T], list[Unsaved], int]] = []
         request: list[Appending] = []
-        for key in list(shelf.dirty)[:BATCH]:
+        for key in list(islice(shelf.dirty, BATCH)):
             if key in shelf.forgets:
                 await self._write_forget(key, timeout)
             copy = shelf.copies.get(key)
@@ -102,7 +103,8 @@ class RedisWriter(Generic[T]):
                 copy.merge(remote, self._max_turns)
             if copy.restore and shelf.copies.get(key) is copy:
                 waiting, count, epoch = list(copy.unsaved), copy.count, _epoch()
-                elements = [pack(stored.stamp, self._codec.dumps(stored.turn)) for stored in copy.turns]
+                writable = [stored for stored in copy.turns if stored.size]
+                elements = [pack(stored.stamp, self._codec.dumps(stored.turn)) for stored in writable]
                 item = Replacing(key, remote.epoch, remote.count, epoch, count, copy.last_seqs(), elements)
                 if await self._server.replace(item, timeout):
                     with shelf.counting(copy):

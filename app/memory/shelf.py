@@ -21,8 +21,10 @@ log = structlog.get_logger(__name__)
 MAX_COPIES: Final = 5_000
 # Seconds without use after which a copy that Redis has too is dropped.
 COPY_IDLE: Final = 3_600.0
-# Turns that wait as bytes; beyond it those of the oldest conversation wait in its copy only.
-MAX_UNSAVED: Final = 20_000
+# Bytes of memory that they may take, likewise.
+MAX_BYTES: Final = 256_000_000
+# Bytes of turns that are written down and wait; beyond it those of the oldest conversation wait in its copy only.
+MAX_UNSAVED_BYTES: Final = 32_000_000
 
 
 class Shelf(Generic[T]):
@@ -32,14 +34,16 @@ class Shelf(Generic[T]):
         copies: In the order of their last use.
         dirty: Keys of conversations that have something to write, those that wait longest first.
         forgets: Moments of forgetting (milliseconds since 1970) that Redis was not told yet; their keys are dirty.
-        unsaved: Turns that wait as bytes.
+        weight: Bytes of memory that the copies take, roughly.
+        unsaved_bytes: Bytes of turns that are written down and wait.
     """
 
     def __init__(self, writer: str) -> None:
         self.copies: OrderedDict[str, Copy[T]] = OrderedDict()
         self.dirty: OrderedDict[str, None] = OrderedDict()
         self.forgets: OrderedDict[str, int] = OrderedDict()
-        self.unsaved = 0
+        self.weight = 0
+        self.unsaved_bytes = 0
         self._writer = writer
         self._seq = 0
         self._last_moment = 0
@@ -65,21 +69,26 @@ class Shelf(Generic[T]):
         return copy
 
     def begin(self, key: str) -> Copy[T]:
-        """A new, empty copy; the one not used for longest makes room."""
+        """A new, empty copy."""
         copy = self.copies[key] = Copy(used_at=asyncio.get_running_loop().time())
-        while len(self.copies) > MAX_COPIES:
+        return copy
+
+    def make_room(self) -> None:
+        """Drop the copies not used for longest, while there are too many or they are too large."""
+        while len(self.copies) > MAX_COPIES or (self.weight > MAX_BYTES and len(self.copies) > 1):
             oldest_key, oldest = next(iter(self.copies.items()))
             if oldest_key in self.dirty:
                 self._lost += len(oldest.turns)
                 log.error("memory.turns_lost", conversation=oldest_key, turns=len(oldest.turns), lost_in_all=self._lost)
             self.drop(oldest_key)
-        return copy
+        self._bound_unsaved()
 
     def drop(self, key: str) -> None:
         """Let go of a copy."""
         copy = self.copies.pop(key)
         with self.counting(copy):
             copy.drop_unsaved(len(copy.unsaved))
+            copy.turns = []
         if key not in self.forgets:
             self.dirty.pop(key, None)
 
@@ -113,14 +122,15 @@ class Shelf(Generic[T]):
 
     @contextmanager
     def counting(self, copy: Copy[T]) -> Iterator[None]:
-        """Around every change of a copy: keeps :attr:`unsaved` right."""
-        before = len(copy.unsaved)
+        """Around every change of a copy: keeps :attr:`weight` and :attr:`unsaved_bytes` right."""
+        weight, unsaved = copy.weight(), copy.unsaved_bytes()
         yield
-        self.unsaved += len(copy.unsaved) - before
+        self.weight += copy.weight() - weight
+        self.unsaved_bytes += copy.unsaved_bytes() - unsaved
 
-    def bound_unsaved(self) -> None:
-        """Let those that wait longest wait in their copies only, while there are too many."""
-        while self.unsaved > MAX_UNSAVED:
+    def _bound_unsaved(self) -> None:
+        """Let those that wait longest wait in their copies only, while they are too many bytes."""
+        while self.unsaved_bytes > MAX_UNSAVED_BYTES:
             waiting = (self.copies.get(key) for key in self.dirty)
             copy = next((copy for copy in waiting if copy is not None and copy.unsaved), None)
             if copy is None:

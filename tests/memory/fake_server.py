@@ -21,6 +21,19 @@ class Held:
     seqs: dict[str, int] = field(default_factory=dict)
     elements: list[bytes] = field(default_factory=list)
 
+    def state(self) -> tuple[str | None, int]:
+        """Epoch and count, as the scripts see them."""
+        if self.epoch is None or (self.count > 0 and not self.elements):
+            return None, 0
+        return self.epoch, self.count
+
+    def evict(self, part: str) -> None:
+        """Lose one of the two keys."""
+        if part == "list":
+            self.elements = []
+        else:
+            self.epoch, self.count, self.forgotten_at, self.seqs = None, 0, 0, {}
+
 
 @dataclass
 class FakeRedis:
@@ -59,8 +72,8 @@ class FakeServer(RedisServer[str]):
     async def read(self, key: str, timeout: float) -> Remote[str]:
         self._answer()
         held = self.shared.held.get(key, Held())
-        turns = [Stored(stamp, data.decode()) for stamp, data in map(unpack, held.elements)]
-        return Remote(held.epoch, held.count, turns, held.forgotten_at, 3600.0)
+        turns = [Stored(stamp, data.decode(), 1) for stamp, data in map(unpack, held.elements)]
+        return Remote(*held.state(), turns, held.forgotten_at, 3600.0)
 
     async def append(self, conversations: Sequence[Appending], timeout: float) -> list[tuple[str, int] | MemoryFailure]:
         self._answer()
@@ -71,7 +84,7 @@ class FakeServer(RedisServer[str]):
     async def replace(self, item: Replacing, timeout: float) -> bool:
         self._answer()
         held = self.shared.held.setdefault(item.key, Held())
-        done = (held.epoch, held.count) == (item.read_epoch, item.read_count)
+        done = held.state() == (item.read_epoch, item.read_count)
         if done:
             held.epoch, held.count, held.elements = item.epoch, item.count, list(item.elements)
             for writer, seq in item.seqs.items():
@@ -90,16 +103,18 @@ class FakeServer(RedisServer[str]):
 
     def _append(self, item: Appending) -> tuple[str, int]:
         held = self.shared.held.setdefault(item.key, Held())
-        if item.epoch is not None and item.epoch != held.epoch:
-            return held.epoch or "", -1
-        held.epoch = held.epoch or item.new_epoch
+        epoch, _count = held.state()
+        if item.epoch is not None and item.epoch != epoch:
+            return epoch or "", -1
+        if epoch is None:
+            held.epoch, held.count = item.new_epoch, len(held.elements)
         for seq, element in item.turns:
             if seq > held.seqs.get(self._writer, 0):
                 held.elements.append(element)
                 held.count += 1
                 held.seqs[self._writer] = seq
         del held.elements[: -self._max_turns]
-        return held.epoch, held.count
+        return held.epoch or "", held.count
 
     def _answer(self) -> None:
         if self.shared.down:

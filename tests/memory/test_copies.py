@@ -11,7 +11,7 @@ MAX = 4
 
 
 def stored(at: int, writer: str = "me") -> Stored[str]:
-    return Stored(Stamp(at, writer, at), f"{writer}{at}")
+    return Stored(Stamp(at, writer, at), f"{writer}{at}", size=10)
 
 
 def remote(epoch: str | None, *turns: Stored[str], count: int | None = None, forgotten_at: int = 0) -> Remote[str]:

@@ -37,7 +37,9 @@ class Clock:
 def test_it_keeps_the_last_turns_counts_all_and_forgets_in_time(steps: list[tuple[str, Any]]) -> None:
     async def run() -> None:
         clock = Clock()
-        memory: InProcessMemory[int] = InProcessMemory(ttl=100, max_turns=3, max_conversations=2, clock=clock)
+        memory: InProcessMemory[int] = InProcessMemory(
+            ttl=100, max_turns=3, max_conversations=2, weigh=lambda _turn: 1, clock=clock
+        )
         model: dict[str, tuple[list[int], float]] = {}
         for number, (action, argument) in enumerate(steps):
             if action == "wait":
@@ -62,11 +64,26 @@ def test_it_keeps_the_last_turns_counts_all_and_forgets_in_time(steps: list[tupl
 
 
 async def test_what_was_loaded_does_not_change_when_a_turn_is_added() -> None:
-    memory: InProcessMemory[str] = InProcessMemory(ttl=60, max_turns=5)
+    memory: InProcessMemory[str] = InProcessMemory(ttl=60, max_turns=5, weigh=len)
     await memory.append("a", "one")
     before = await memory.load("a")
     await memory.append("a", "two")
     assert list(before.turns) == ["one"]
+
+
+async def test_conversations_of_many_bytes_make_room_for_the_one_of_now() -> None:
+    memory: InProcessMemory[str] = InProcessMemory(ttl=60, max_turns=2, weigh=len, max_bytes=100)
+    await memory.append("a", "x" * 40)
+    for _ in range(3):
+        await memory.append("b", "y" * 30)  # two are kept: 60 bytes
+    assert (await memory.load("a")).count == 1
+    await memory.append("c", "z")
+    assert (await memory.load("a")).count == 0
+    assert (await memory.load("b")).count == 3
+    await memory.append("c", "z" * 500)
+    assert [(await memory.load(key)).count for key in "abc"] == [0, 0, 2]
+    await memory.forget("c")
+    assert memory._bytes == 0
 
 
 async def test_the_status_says_how_many_are_kept_and_why_it_is_in_use(make: Callable[..., Any]) -> None:

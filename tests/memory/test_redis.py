@@ -299,7 +299,7 @@ async def test_calls_go_on_when_redis_was_never_there(make: Make, key: str) -> N
 async def test_what_waits_is_bounded_and_still_comes_back(
     make: Make, fragile: Redis, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.memory.shelf.MAX_UNSAVED", 10)
+    monkeypatch.setattr("app.memory.shelf.MAX_UNSAVED_BYTES", 400)  # less than ten turns
     monkeypatch.setattr("app.memory.shelf.MAX_COPIES", 8)
     one, other = await started(make, fragile), await started(make, fragile)
     await asyncio.to_thread(fragile.kill)
@@ -307,7 +307,7 @@ async def test_what_waits_is_bounded_and_still_comes_back(
         for number in range(10):
             for text in ("a", "b", "c"):
                 await one.append(f"{key}{number}", text)
-    assert one._shelf.unsaved <= 10
+    assert 300 < one._shelf.unsaved_bytes <= 400
     assert len(one._shelf.copies) == 8
     assert sum(entry["turns"] for entry in logs if entry["event"] == "memory.turns_lost") == 6
     await asyncio.to_thread(fragile.restart)
@@ -428,3 +428,77 @@ async def test_the_commands_that_the_manual_names_are_enough(make: Make, fragile
                 await memory.aclose()
         finally:
             await client.acl_deluser("ai")
+
+
+@pytest.mark.parametrize("part", [0, 1], ids=["list", "hash"])
+async def test_a_conversation_of_which_redis_evicted_one_key_is_put_back_whole(
+    make: Make, redis_server: Redis, key: str, part: int
+) -> None:
+    one, other = await started(make, redis_server), await started(make, redis_server)
+    for text in ("one", "two"):
+        await one.append(key, text)
+    async with Client(port=redis_server.port) as client:
+        await client.delete(redis_keys(key)[part])
+        await one.append(key, "three")
+        await until(lambda: not one._shelf.dirty)
+        assert await client.llen(redis_keys(key)[0]) == 3
+    for memory in (one, other):
+        conversation = await memory.load(key)
+        assert (list(conversation.turns), conversation.count) == (["one", "two", "three"], 3)
+    assert await other.append(key, "four") == 4
+
+
+@pytest.mark.parametrize("part", [0, 1], ids=["list", "hash"])
+async def test_another_instance_may_be_the_first_to_write_after_an_eviction(
+    make: Make, redis_server: Redis, key: str, part: int
+) -> None:
+    one, other = await started(make, redis_server), await started(make, redis_server)
+    for text in ("one", "two"):
+        await one.append(key, text)
+    async with Client(port=redis_server.port) as client:
+        await client.delete(redis_keys(key)[part])
+    await other.append(key, "three")
+    assert await turns(one, key) == ["one", "two", "three"]
+    await until(lambda: not one._shelf.dirty)
+    assert await turns(other, key) == ["one", "two", "three"]
+    assert await other.append(key, "four") == 4
+
+
+async def test_an_emptied_redis_is_filled_also_when_all_that_is_kept_still_waits(
+    make: Make, redis_server: Redis, key: str
+) -> None:
+    memory = await started(make, redis_server, ai_memory_max_turns=1)
+    await memory.append(key, "one")
+    async with Client(port=redis_server.port) as client:
+        await client.delete(*redis_keys(key))
+        assert await memory.append(key, "two") == 2
+        await until(lambda: not memory._shelf.dirty)
+        assert await client.llen(redis_keys(key)[0]) == 1
+
+
+async def test_copies_of_many_bytes_make_room_and_are_read_again(
+    make: Make, redis_server: Redis, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.memory.shelf.MAX_BYTES", 50_000)
+    memory = await started(make, redis_server)
+    for number in range(5):
+        await memory.append(f"{key}{number}", "x" * 16_000)
+    assert len(memory._shelf.copies) == 2
+    for number in range(5):
+        assert await turns(memory, f"{key}{number}") == ["x" * 16_000]
+    assert memory._shelf.weight == sum(copy.weight() for copy in memory._shelf.copies.values()) <= 50_000
+
+
+async def test_a_turn_that_cannot_be_written_keeps_no_other_out_when_redis_was_emptied(
+    make: Make, redis_server: Redis, key: str
+) -> None:
+    one, other = await started(make, redis_server), await started(make, redis_server)
+    await one.append(key, "one")
+    await one.append(key, "?two")
+    async with Client(port=redis_server.port) as client:
+        await client.delete(*redis_keys(key))
+    with structlog.testing.capture_logs() as logs:
+        await one.append(key, "three")
+        await until(lambda: not one._shelf.dirty)
+    assert "memory.write_failed" not in [entry["event"] for entry in logs]
+    assert await turns(other, key) == ["one", "three"]

@@ -18,6 +18,8 @@ STEP = st.one_of(
     st.tuples(st.just("append"), st.integers(0, INSTANCES - 1)),
     st.tuples(st.just("load"), st.integers(0, INSTANCES - 1)),
     st.tuples(st.just("empty"), st.just(0)),
+    st.tuples(st.just("evict list"), st.just(0)),
+    st.tuples(st.just("evict hash"), st.just(0)),
     st.tuples(st.just("down"), st.just(0)),
     st.tuples(st.just("up"), st.just(0)),
     st.tuples(st.just("late"), st.integers(1, 3)),
@@ -57,6 +59,12 @@ async def play(steps: list[tuple[str, int]]) -> None:
             assert own == written[argument]
         elif action == "empty":
             shared.held.clear()
+        elif action.startswith("evict"):
+            if shared.down or shared.late:
+                continue  # a hash lost between a write and its answer doubles a turn: nothing is left that knows of it
+            await settle(*memories)
+            for held in shared.held.values():
+                held.evict(action.removeprefix("evict "))
         elif action in ("down", "up"):
             shared.down = action == "down"
         elif action == "late":
@@ -64,6 +72,10 @@ async def play(steps: list[tuple[str, int]]) -> None:
         elif not shared.down:
             await settle(*memories)
     shared.down, shared.late = False, 0
+    await settle(*memories)
+    for argument, memory in enumerate(memories):  # who adds a turn finds that the list is gone
+        await memory.append("c", f"{argument}:last")
+        written[argument].append(f"{argument}:last")
     await settle(*memories)
     for _ in range(2):  # the first round finds what was emptied unseen
         for memory in memories:
