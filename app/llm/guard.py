@@ -17,6 +17,7 @@ from langchain_core.outputs import ChatGenerationChunk
 from app.llm.completion import MAX_TEXT
 from app.llm.errors import ProviderError
 from app.llm.explain import Origin, explain, nonsense
+from app.llm.pace import Pace
 
 # What the providers call the end of a whole answer.
 _WHOLE = frozenset({"stop", "tool_calls", "function_call", "end_turn", "tool_use", "stop_sequence"})
@@ -32,18 +33,30 @@ async def guarded(
         ProviderError: In place of every error of the library; and when the stream ends in the middle, grows beyond
             all measure, or calls a tool with arguments that are not a JSON object.
     """
-    guard = _Guard(origin)
+    guard, pace = _Guard(origin), Pace()
+    batch: list[ChatGenerationChunk] = []
     async with aclosing(cast("AsyncGenerator[ChatGenerationChunk, None]", stream)) as chunks:
         try:
             async for chunk in chunks:
+                await pace.breathe()
                 if guard.take(chunk):
-                    yield chunk
+                    batch.append(chunk)
+                    if pace.due():
+                        yield _joined(batch)
+                        batch = []
         except ProviderError:
             raise
         except Exception as error:
             raise explain(origin, error) from error
-    for chunk in guard.end():
+    held = guard.end()
+    if batch:
+        yield _joined(batch)
+    for chunk in held:
         yield chunk
+
+
+def _joined(batch: list[ChatGenerationChunk]) -> ChatGenerationChunk:
+    return batch[0] + batch[1:] if len(batch) > 1 else batch[0]
 
 
 class _Guard:

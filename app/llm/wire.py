@@ -39,6 +39,7 @@ from app.llm.explain import (
     too_late,
     unreachable,
 )
+from app.llm.pace import Pace
 from app.llm.wire_messages import to_wire
 
 # How long to wait, in seconds, for the usage that may follow the finish reason: an answer goes before its statistics.
@@ -195,15 +196,18 @@ class OpenAIWireModel(BaseChatModel):
             return
         if kind in ("text/html", "application/xhtml+xml"):
             raise Malformed(f"answered with a web page in place of an answer. Check {self.origin.url}.")
-        stream = CompletionStream()
+        stream, pace, held = CompletionStream(), Pace(), ""
         content = response.content
         # Everything that has arrived is one piece: each one costs a walk through LangChain and the graph.
         while chunk := await content.readany():
-            text = stream.feed(chunk)
-            if text:
-                yield _text(text)
+            held += stream.feed(chunk)
+            if held and pace.due():
+                yield _text(held)
+                held = ""
             if stream.finished:
                 break
+        if held:
+            yield _text(held)
         await _drain(stream, response)
         yield _last(stream.end())
 
