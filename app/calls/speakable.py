@@ -1,9 +1,9 @@
 """From a model's answer to text that can be spoken and that a dialplan can carry. Text in, text out, no I/O.
 
 Models write Markdown; a caller must not hear asterisks. And text that goes into the dialplan is used in quoted
-arguments, expressions and, by some, in shell commands, so the few characters that end a quotation there are taken
-out: ``"``, ``\\``, the backtick, ``${``, ``$(`` and ``$[``, control characters. Sizes are bytes of UTF-8, since that is
-what Asterisk counts.
+arguments and expressions, so the few characters that end a quotation or begin an expansion there are taken out: ``"``,
+``\\``, the backtick, ``${``, ``$(`` and ``$[``, control characters. An apostrophe stays, since people say "it's": this
+does not make a text safe for a shell. Sizes are bytes of UTF-8, since that is what Asterisk counts.
 """
 
 from __future__ import annotations
@@ -11,68 +11,42 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from app.calls.markdown import without_markdown, without_thoughts
+
 # Beyond 4,095 bytes the expansion of a variable is cut silently, in the middle of a character if need be.
 RESPONSE_BYTES = 4_000
 PART_BYTES = 1_000
 
-_FENCE = re.compile(r"^[ \t]*(?:```|~~~)[^\n]*$", re.MULTILINE)
-_IMAGE = re.compile(r"!\[([^\]]*)\]\([^)]*\)")
-_LINK = re.compile(r"\[([^\]]+)\]\((?:[^()]|\([^)]*\))*\)")
-_AUTOLINK = re.compile(r"<((?:https?|mailto):[^>\s]+)>")
-_TAG = re.compile(r"</?[A-Za-z][A-Za-z0-9-]*(?:\s[^<>]*)?/?>")
-_RULE = re.compile(r"^[ \t]*(?:[-*_][ \t]*){3,}$", re.MULTILINE)
-_TABLE_RULE = re.compile(r"^[ \t]*\|?[ \t:|-]*-{3,}[ \t:|-]*$", re.MULTILINE)
-_LINE_MARK = re.compile(r"^[ \t]*(?:#{1,6}[ \t]+|>[ \t]?|[-*+•][ \t]+(?:\[[ xX]\][ \t]+)?)", re.MULTILINE)
-_EMPHASIS = re.compile(r"(?<![\w*])(\*{1,3}|_{1,3}|~~)(?=\S)(.+?)(?<=\S)\1(?![\w*])")
-_INNER_STARS = re.compile(r"\*{2,3}(?=\S)(.+?)(?<=\S)\*{2,3}")
-_EXPANSION = re.compile(r"\$(?=[{(\[])")
-_SPACES = re.compile(r"\s+")
-_SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+|(?<=[。！？])")
+_EXPANSION = re.compile(r"\$+(?=[{(\[])")
+_SPACES = re.compile(r"\s++")
+_SENTENCE_END = re.compile(r"(?<=[.!?…؟۔।॥])[\"'”’)\]]*+\s++|(?<=[。！？])")
 
 # A line that ends with one of these needs no full stop when it is joined with the next.
-_CLOSED = (".", "!", "?", ":", ";", ",", "…", "。", "！", "？", "-", "–", "—")
+_CLOSED = tuple(".!?:;,…-–—。！？：؟،۔।॥")
+
+_ENDS_QUOTATION = str.maketrans("", "", '"\\`')
+# Unicode categories that cannot be spoken: controls and separators of lines; format characters (zero-width, direction
+# marks), lone surrogates, private use, unassigned.
+_UNSPOKEN = {"Cc": " ", "Zl": " ", "Zp": " ", "Cf": "", "Cs": "", "Co": "", "Cn": ""}
 
 
 def speakable(text: str) -> str:
-    """One line of plain text: no Markdown, no control characters, nothing that ends a quoted dialplan argument."""
-    text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
-    return harmless(_join_lines(_without_markdown(text)))
+    """One line of plain text: no Markdown, no control characters, nothing that ends a quoted dialplan argument.
+
+    Empty where nothing is left that could be spoken, such as a lone emoji or a row of dots.
+    """
+    text = without_thoughts(text).replace("\r\n", "\n").replace("\r", "\n")
+    line = harmless(_join_lines(without_markdown(text)))
+    return line if any(map(str.isalnum, line)) else ""
 
 
 def harmless(text: str) -> str:
     """``text`` on one line without the characters that end a quotation in the dialplan; Markdown stays."""
-    text = text.replace('"', "").replace("\\", "").replace("`", "")
-    text = _EXPANSION.sub("", text)
-    # Cf are format characters (zero-width, direction marks), Cs lone surrogates, Co private use: none can be spoken.
-    text = "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text) if _odd(text) else text
-    if not text.isascii():
-        text = "".join(c for c in text if unicodedata.category(c) not in ("Cf", "Cs", "Co", "Cn"))
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(_UNSPOKEN.get(unicodedata.category(char), char) for char in text)
+    # Last, since taking out what stood between makes neighbours: a zero-width space between $ and {.
+    text = _EXPANSION.sub("", text.translate(_ENDS_QUOTATION))
     return _SPACES.sub(" ", text).strip()
-
-
-def _odd(text: str) -> bool:
-    return not text.isprintable()
-
-
-def _without_markdown(text: str) -> str:
-    text = _FENCE.sub("", text)
-    text = _IMAGE.sub(r"\1", text)
-    text = _LINK.sub(r"\1", text)
-    text = _AUTOLINK.sub(r"\1", text)
-    text = _TAG.sub(" ", text)
-    text = _RULE.sub("", text)
-    text = _TABLE_RULE.sub("", text)
-    text = _LINE_MARK.sub("", text)
-    for _ in range(3):  # emphasis nests: ***very* important**
-        text, changed = _EMPHASIS.subn(r"\2", text)
-        if not changed:
-            break
-    text = _INNER_STARS.sub(r"\1", text)
-    return "\n".join(_table_row(line) if line.count("|") >= 2 else line for line in text.split("\n"))
-
-
-def _table_row(line: str) -> str:
-    return ", ".join(cell.strip() for cell in line.strip().strip("|").split("|") if cell.strip())
 
 
 def _join_lines(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import unicodedata
 
 import pytest
@@ -32,6 +33,23 @@ from app.calls.speakable import PART_BYTES, RESPONSE_BYTES, cut, harmless, parts
         ("~~gone~~ here", "gone here"),
         ("Is it open?\nYes!", "Is it open? Yes!"),
         ("Price: $5, 50 % off", "Price: $5, 50 % off"),
+        ("5 € *und* 3,50 €; 10:30 Uhr", "5 € und 3,50 €; 10:30 Uhr"),
+        ("_very_ important, __so__ and _a snake_case name_", "very important, so and a snake_case name"),
+        ("**Bold over\ntwo lines**, **lost", "Bold over. two lines, lost"),
+        ("**Note:**text and un**believ**able", "Note:text and unbelievable"),
+        ("Dial *72 or *73, and **21*0123# to divert", "Dial *72 or *73, and **21*0123# to divert"),
+        ("Title\n=====\nText", "Title. Text"),
+        ("> - quoted *item*", "quoted item"),
+        ("if a<b and c>d, x < y", "if a<b and c>d, x < y"),
+        ('One<br>two<a href="x">three</a>', "One. two three"),
+        ("Fish &amp; chips&nbsp;&quot;here&quot; &#8364;5 AT&T", "Fish & chips here €5 AT&T"),
+        ("&#36;{X} &#" + "9" * 5000 + ";", "{X} &#" + "9" * 5000 + ";"),
+        ("[a [b] c](http://x) [text][1][^2]\n\n[1]: http://x", "a [b] c text"),
+        ("Press [1] for sales", "Press [1] for sales"),
+        ("<think>They want **hours**.</think>\nNine.", "Nine."),
+        ("<think>They want", ""),
+        ("... 😀 …", ""),
+        ("متى تفتح؟\nالآن", "متى تفتح؟ الآن"),
     ],
 )
 def test_markdown_is_not_heard(markdown: str, spoken: str) -> None:
@@ -45,6 +63,7 @@ def test_markdown_is_not_heard(markdown: str, spoken: str) -> None:
         ("back\\slash", "backslash"),
         ("${SECRET} $(reboot) $[1+1] $5", "{SECRET} (reboot) [1+1] $5"),
         ("`id`", "id"),
+        ("$${A} $\u200b{B} $\ue000(C) $`[D] $$$5", "{A} {B} (C) [D] $$$5"),
         ("a\0b\x07c\x1bd\r\ne\u2028f", "a b c d e f"),
         ("zero\u200bwidth \u202eleft", "zerowidth left"),
         ("a lone \ud800 surrogate", "a lone surrogate"),
@@ -107,3 +126,52 @@ def test_sentences_of_languages_without_spaces_end_too() -> None:
 
 def test_a_hundred_kilobytes_are_quick() -> None:
     assert len(parts(speakable("**Hello** there, [caller](x). " * 4000))) > 50
+
+
+# Each of these took a pattern of this file's first version seconds or minutes.
+HOSTILE = {
+    "stars": "*",
+    "brackets": "[",
+    "images": "![",
+    "links": "[a](",
+    "targets": "[a]((",
+    "nested links": "[[b]",
+    "dashes": "-",
+    "dashes and pipes": "-|",
+    "rules": "- ",
+    "spaces": " ",
+    "quotes": "> ",
+    "headings": "# ",
+    "emphasis": "*a ",
+    "strong": "**a ",
+    "underscores": "_ ",
+    "snakes": "_a",
+    "runs of underscores": "a____b ",
+    "strikes": "~~a ",
+    "tags": "<a ",
+    "attributes": "<a b=",
+    "addresses": "<http:",
+    "entities": "&#1",
+    "footnotes": "[^",
+    "fences": "```",
+    "closing quotes": ".)'",
+    "marks": "a\u0315\u0300",
+    "thoughts": "<think>",
+    "expansions": "${",
+}
+
+
+@pytest.mark.parametrize("piece", HOSTILE.values(), ids=HOSTILE.keys())
+@pytest.mark.parametrize("end", ["x", "\n"], ids=["in a line", "to its end"])
+def test_no_text_takes_more_than_its_length_in_time(piece: str, end: str) -> None:
+    def seconds(size: int) -> float:
+        text = piece * (size // len(piece)) + end
+        times = []
+        for _ in range(3):
+            begun = time.process_time()
+            parts(speakable(text))
+            times.append(time.process_time() - begun)
+        return min(times)
+
+    # Four times the text takes four times as long; where it were sixteen times, or 64, something looks twice.
+    assert seconds(20_000) < max(8 * seconds(5_000), 0.02)
