@@ -18,6 +18,7 @@ from bench.contenders import Contender, Ground, gateway
 from bench.figures import slope
 from bench.vitals import open_files, rss_mb
 from bench.workloads import Workload
+from lab.caller import End
 from lab.errors import LabFailed
 
 # A call takes some 40 ms, so that each has ended before the next begins.
@@ -35,6 +36,9 @@ _KINDS = (
     "stub:fault=half",
     "stub:fault=nonsense",
 )
+
+# After each batch, callers who hang up while the model still thinks.
+_IMPATIENT = 3
 
 # RSS that a thousand calls may add before it is called growth: the allocator's own play, see docs/benchmark.md.
 _PLAY_MB = 3.0
@@ -110,6 +114,10 @@ def _show(console: Console, seen: list[Held]) -> None:
 async def _calls(ground: Ground, count: int) -> None:
     names = [f"leak-{number}" for number in range(_CONVERSATIONS)]
     await ground.caller.load("100", rate=_RATE, calls=count, say=_KINDS, conversations=names)
+    impatient = [ground.caller.call("100", say="stub:delay=5s", hangup_after=0.3) for _ in range(_IMPATIENT)]
+    for result in await asyncio.gather(*impatient):
+        if result.end is not End.HUNG_UP:
+            raise LabFailed(f"a caller who should hang up did not: {result.end}\n{result.log[-2000:]}")
 
 
 async def _look(ground: Ground, contender: Contender, file: Path, calls: int) -> Held:

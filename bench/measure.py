@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
@@ -48,6 +49,7 @@ class Cell:
     Attributes:
         overheads: For each call with an answer, ms: see ``bench.figures.overheads``.
         failed: Calls without ``AI_STATUS=OK``, whatever the reason.
+        statuses: How often each ``AI_STATUS`` came.
         cpu_ms: CPU time of the contender's process for each call.
         rss_mb: Its memory afterwards.
         lag_ms: The longest lag of its event loop, 0 where it does not say.
@@ -61,6 +63,7 @@ class Cell:
     round: int
     overheads: Sequence[float]
     failed: int
+    statuses: dict[str, int]
     cpu_ms: float
     rss_mb: float
     lag_ms: float
@@ -114,7 +117,7 @@ class Bench:
         async with AsyncExitStack() as stack:
             ours = await stack.enter_async_context(gateway(ground, GATEWAY, redis=True))
             theirs = await stack.enter_async_context(yardstick(ground))
-            await self._rounds([ours, theirs], plan.main, plan.rounds)
+            await self._rounds([ours, theirs], plan.main, plan.rounds, once_from=plan.once_from)
         if plan.variant_rounds:
             async with AsyncExitStack() as stack:
                 contenders = [
@@ -126,7 +129,14 @@ class Bench:
                 ]
                 await self._rounds(contenders, plan.variants, plan.variant_rounds)
 
-    async def _rounds(self, contenders: list[Contender], workloads: Sequence[Workload], rounds: int) -> None:
+    async def _rounds(
+        self,
+        contenders: list[Contender],
+        workloads: Sequence[Workload],
+        rounds: int,
+        *,
+        once_from: float = math.inf,
+    ) -> None:
         for contender in contenders:
             self.idle[contender.name] = contender.idle_mb
             await self.warm(contender, workloads)
@@ -140,6 +150,8 @@ class Bench:
                     self.baselines.append((rate, baselines[rate]))
                 # Who begins changes from round to round.
                 for contender in contenders if number % 2 else contenders[::-1]:
+                    if contender.name == YARDSTICK and number > 1 and workload.rate >= once_from:
+                        continue
                     self._progress(f"round {number}: {contender.name}, {workload.kind}, {workload.pace}")
                     measure = partial(self.cell, contender, workload, number, baselines[rate])
                     self.cells.append(await self._quietly(measure))
@@ -207,6 +219,7 @@ class Bench:
             round=number,
             overheads=overheads(result.milliseconds, baseline=baseline.times, model=workload.waits_ms),
             failed=workload.calls - answered,
+            statuses=dict(result.statuses),
             cpu_ms=used[0],
             rss_mb=rss_mb(contender.child.pid),
             lag_ms=(await contender.lag()).worst_since(lag),

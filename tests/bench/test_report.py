@@ -17,6 +17,7 @@ def cell(
         round=number,
         overheads=overheads,
         failed=failed,
+        statuses={},
         cpu_ms=5.0,
         rss_mb=150.0,
         lag_ms=12.0,
