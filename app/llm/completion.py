@@ -136,7 +136,9 @@ class CompletionStream:
         try:
             event = orjson.loads(data)
         except orjson.JSONDecodeError:
-            raise Malformed(f"sent an event that is not JSON: {data[:80].decode('utf-8', 'replace')}") from None
+            # Plain words are an error of a proxy, and worth telling. Half an object holds what was said.
+            words = "" if data.lstrip().startswith((b"{", b"[")) else f": {data[:80].decode('utf-8', 'replace')}"
+            raise Malformed(f"sent an event that is not JSON{words or '.'}") from None
         if not isinstance(event, dict):
             raise Malformed("sent an event that is not a JSON object.")
         if event.get("error"):

@@ -26,10 +26,11 @@ from app.llm.errors import (
     ProviderUnavailable,
 )
 
-# What is quoted of a provider's own words.
+# What is quoted of a provider's own words, and what is read of them to find it.
 MAX_DETAIL = 300
+_MAX_READ = 20_000
 
-_KEYS = re.compile(r"\b(?:sk|pk|gsk|xai|AIza|AQ\.|Bearer)[-_ .A-Za-z0-9*]{6,}")
+_KEYS = re.compile(r"\b(?:(?:sk|pk|gsk|xai)[-_]|AIza|AQ\.|Bearer )[-_.A-Za-z0-9*]{6,}")
 _MARKUP = re.compile(r"<[^>]{0,200}>")
 
 _TIMEOUT_NAMES = {
@@ -47,6 +48,9 @@ _CONNECTION_NAMES = {
     "ConnectionError",
 }
 _NONSENSE_NAMES = {"JSONDecodeError", "APIResponseValidationError", "ValidationError", "UnknownApiResponseError"}
+
+# The fields of an error body that speak of the error.
+_TELLING = ("message", "detail", "msg", "reason", "status", "code")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ class Origin:
 
     def clean(self, text: str) -> str:
         """``text`` on one line, cut, without markup and keys."""
+        text = text[:_MAX_READ]
         for secret in self.secrets:
             # A short one may be a part of any word, and one or two letters stand for a server that wants no key.
             if len(secret) >= 8:
@@ -162,10 +167,23 @@ def explain(origin: Origin, error: Exception) -> ProviderError:
         # An error event in the middle of a stream that was already answered with 200.
         return from_status(origin, _status_of_body(getattr(error, "body", None)), _detail(error))
     if names & _NONSENSE_NAMES or isinstance(error, (ValueError, KeyError, TypeError, IndexError, AttributeError)):
-        return nonsense(origin, f"sent an answer that cannot be understood ({type(error).__name__}: {error}).")
+        return nonsense(origin, f"sent an answer that cannot be understood ({_words(error)}).")
     return ProviderError(
         f"{origin.name} failed: {type(error).__name__}: {origin.clean(str(error))}", provider=origin.name
     )
+
+
+def _words(error: Exception) -> str:
+    """The type and the text of ``error``; of pydantic's only where it was, since its text quotes what was said."""
+    places = getattr(error, "errors", None)
+    if not callable(places):
+        return f"{type(error).__name__}: {error}"
+    found = places(include_url=False, include_context=False, include_input=False)
+    return f"{type(error).__name__}: " + "; ".join(f"{_path(each)}: {each.get('msg')}" for each in found[:3])
+
+
+def _path(mistake: Mapping[str, Any]) -> str:
+    return ".".join(str(part) for part in mistake.get("loc") or ())
 
 
 def status_of_error(body: Any) -> int:
@@ -185,8 +203,12 @@ def error_text(body: Any) -> str:
     if isinstance(body, Mapping):
         inner = body.get("error", body)
         if isinstance(inner, Mapping):
-            parts = [str(inner[key]) for key in ("message", "detail", "code") if isinstance(inner.get(key), str)]
-            return " ".join(dict.fromkeys(parts)) or str(dict(inner))
+            # Nothing but these: FastAPI's answers repeat the request, and with it what the caller said.
+            parts = [str(inner[key]) for key in _TELLING if isinstance(inner.get(key), str)]
+            detail = inner.get("detail")
+            mistakes = detail[:3] if isinstance(detail, list) else ()
+            parts += [f"{_path(each)}: {each.get('msg')}" for each in mistakes if isinstance(each, Mapping)]
+            return " ".join(dict.fromkeys(parts))
         return str(inner)
     return str(body or "")
 
@@ -247,6 +269,8 @@ def _status_of_body(body: Any) -> int:
     if not isinstance(inner, Mapping):
         return 500
     code = inner.get("code")
+    if isinstance(code, str) and code.isdecimal() and len(code) == 3:
+        code = int(code)  # LiteLLM writes "429"
     if isinstance(code, int) and 400 <= code < 600:
         return code
     words = f"{code} {inner.get('type')}".lower()

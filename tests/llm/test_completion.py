@@ -146,6 +146,14 @@ def test_json_of_another_form_is_malformed_or_ignored_but_never_a_crash(data: by
         read(b"data: " + data + b"\n\n")
 
 
+def test_what_was_said_is_not_in_an_error() -> None:
+    with pytest.raises(Malformed) as caught:
+        read(b'data: {"choices": [{"delta": {"content": "Your PIN is 4711"}}]\n\n')
+    assert "PIN" not in str(caught.value)
+    with pytest.raises(Malformed, match="upstream connect error"):
+        read(b"data: upstream connect error\n\n")
+
+
 KEYS = st.sampled_from(
     ["choices", "delta", "tool_calls", "function", "content", "arguments", "index", "usage", "finish_reason", "name"]
 )

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
+from pydantic import BaseModel, ValidationError
 
 from app.llm.errors import (
     ProviderError,
@@ -15,7 +16,7 @@ from app.llm.errors import (
     ProviderUnauthorized,
     ProviderUnavailable,
 )
-from app.llm.explain import Origin, error_text, explain, from_status, parse_retry_after
+from app.llm.explain import Origin, error_text, explain, from_status, parse_retry_after, status_of_error
 
 ORIGIN = Origin("openai", "OPENAI_API_KEY", "https://api.openai.com/v1", ("hunter2-hunter2",))
 
@@ -106,3 +107,26 @@ def test_retry_after_is_seconds_or_a_date() -> None:
 )
 def test_what_an_error_body_says_is_found(body: bytes, text: str) -> None:
     assert error_text(body) == text
+
+
+def test_a_caller_is_not_quoted_by_errors_that_quote_what_they_did_not_like() -> None:
+    class Event(BaseModel):
+        number: int
+
+    with pytest.raises(ValidationError) as caught:
+        Event.model_validate({"number": "my PIN is 4711"})
+    words = str(explain(ORIGIN, caught.value))
+    assert "PIN" not in words
+    assert "number: Input should be a valid integer" in words
+    mistake = {"type": "missing", "loc": ["body", "model"], "msg": "Field required", "input": {"text": "my PIN"}}
+    assert error_text({"detail": [mistake]}) == "body.model: Field required"
+    assert error_text({"input": {"text": "my PIN"}}) == ""
+
+
+def test_words_that_begin_like_a_key_are_none() -> None:
+    assert ORIGIN.clean("skip_special_tokens must be true") == "skip_special_tokens must be true"
+    assert ORIGIN.clean("wrong: sk-abcdef0123 and gsk_abcdef0123") == "wrong: *** and ***"
+
+
+def test_a_status_as_text_is_a_status() -> None:
+    assert status_of_error({"error": {"message": "slow down", "code": "429"}}) == 429
