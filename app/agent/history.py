@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from langchain_core.messages import (
 from langchain_core.messages.utils import count_tokens_approximately
 
 _FORMAT = 1
+_CHARS_A_TOKEN = 4  # as count_tokens_approximately counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +66,18 @@ class TurnCodec:
 
     def dumps(self, turn: TurnMessages) -> bytes:
         """As JSON."""
-        return orjson.dumps(
-            {
-                "v": _FORMAT,
-                "provider": turn.provider,
-                "tokens": turn.tokens,
-                "answer": turn.answer,
-                "messages": [message_to_dict(message) for message in turn.messages],
-            },
-            default=_as_text,
-        )
+        value = {
+            "v": _FORMAT,
+            "provider": turn.provider,
+            "tokens": turn.tokens,
+            "answer": turn.answer,
+            "messages": [message_to_dict(message) for message in turn.messages],
+        }
+        try:
+            return orjson.dumps(value, default=_as_text)
+        except TypeError:
+            # Half a surrogate pair in what was said, or arguments that a model nested 300 deep: dearer, but written.
+            return json.dumps(value, default=_as_text, ensure_ascii=False).encode("utf-8", "replace")
 
     def loads(self, data: bytes) -> TurnMessages:
         """The reverse.
@@ -101,17 +105,31 @@ def _as_text(value: Any) -> str:
 def recall(turns: Sequence[TurnMessages], max_tokens: int, provider: str) -> list[BaseMessage]:
     """The newest turns that fit into ``max_tokens``, oldest first, for a model of ``provider``.
 
-    Whole turns only, so a tool result is never without its call and the first message is always the caller's. Of a
-    newest turn that alone is too long, and of the turns of another provider, the gist is kept: without it the model
-    would not know what it answered a moment ago, and Gemini refuses tool calls that it did not sign itself.
+    Whole turns only, so a tool result is never without its call and the first message is always the caller's. Of the
+    turns of another provider the gist is kept, since Gemini refuses tool calls that it did not sign itself; of the
+    newest turn too when the whole is too long, and no more of that than fits: without it the model would not know what
+    it answered a moment ago.
     """
     kept: list[Sequence[BaseMessage]] = []
     room = max_tokens
     for turn in reversed(turns):
-        if turn.tokens > room:
-            if not kept:
-                kept.append(turn.gist)
-            break
-        room -= turn.tokens
-        kept.append(turn.messages if turn.provider == provider else turn.gist)
+        messages, tokens = turn.messages, turn.tokens
+        if turn.provider != provider or (not kept and tokens > room):
+            messages = turn.gist
+            tokens = count_tokens_approximately(messages)
+        if tokens > room:
+            if kept:
+                break
+            messages = _cut(messages, room)
+        room -= tokens
+        kept.append(messages)
     return [message for messages in reversed(kept) for message in messages]
+
+
+def _cut(messages: Sequence[BaseMessage], tokens: int) -> tuple[BaseMessage, ...]:
+    """The beginnings of texts that together are too long."""
+    most = tokens * _CHARS_A_TOKEN // len(messages)
+    return tuple(
+        message if len(message.text) <= most else message.model_copy(update={"content": f"{message.text[:most]} ..."})
+        for message in messages
+    )

@@ -50,6 +50,18 @@ def test_a_turn_survives_being_written_with_signatures_and_without_what_nobody_n
     assert result.artifact is None
 
 
+def test_what_json_cannot_hold_is_written_all_the_same() -> None:
+    deep: dict[str, object] = {}
+    for _ in range(300):
+        deep = {"a": deep}
+    call = ToolCall(name="look_up", args=deep, id="c1", type="tool_call")
+    said = [HumanMessage("half a pair \ud83d"), AIMessage("", tool_calls=[call]), ToolMessage("no", tool_call_id="c1")]
+    again = TurnCodec().loads(TurnCodec().dumps(TurnMessages.of([*said, AIMessage("Hm.")], "p", "Hm.")))
+    assert again.messages[0].text == "half a pair ?"
+    assert isinstance(again.messages[1], AIMessage)
+    assert again.messages[1].tool_calls == [call]
+
+
 @pytest.mark.parametrize(
     "data", [b"", b"[]", b'{"v": 2}', b'{"v": 1, "messages": []}', b"\xff", b'{"v": 1, "messages": 5}']
 )
@@ -68,10 +80,25 @@ def test_the_newest_turns_that_fit_are_recalled_whole_and_in_order() -> None:
     assert recall([], 100, "gemini") == []
 
 
-def test_of_a_newest_turn_that_is_too_long_the_gist_is_kept() -> None:
+def test_of_a_newest_turn_that_is_too_long_the_gist_is_kept_and_leaves_room_for_older_ones() -> None:
     messages = recall([plain_turn("one"), tool_turn(result="x" * 8_000)], 500, "gemini")
-    assert [type(each) for each in messages] == [HumanMessage, AIMessage]
-    assert [each.text for each in messages] == ["Where is it?", "It is here."]
+    assert [type(each) for each in messages] == [HumanMessage, AIMessage] * 2
+    assert [each.text for each in messages] == ["one", "re one", "Where is it?", "It is here."]
+
+
+def test_an_answer_of_any_length_stays_within_the_budget() -> None:
+    answer = "word " * 20_000
+    turn = TurnMessages.of([HumanMessage("Tell me all."), AIMessage(answer)], "gemini", answer)
+    for provider in ("gemini", "openai"):
+        question, gist = recall([plain_turn("one"), turn], 500, provider)
+        assert question.text == "Tell me all."
+        assert gist.text.startswith("word word")
+        assert len(gist.text) <= 500 * 4
+
+
+def test_turns_of_another_provider_count_by_what_is_kept_of_them() -> None:
+    turns = [plain_turn("one"), tool_turn(result="x" * 8_000), plain_turn("three")]
+    assert [each.text for each in recall(turns, 500, "openai")][:3] == ["one", "re one", "Where is it?"]
 
 
 def test_another_provider_gets_the_gist_of_a_turn() -> None:
