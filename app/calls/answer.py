@@ -16,7 +16,7 @@ from app.calls.errors import NoInput, UnreadableInput
 from app.calls.outcome import Outcome, Status
 from app.calls.speakable import speakable
 from app.core.errors import GatewayError
-from app.core.metrics import TURN_ERRORS, UNEXPECTED
+from app.core.metrics import UNEXPECTED
 from app.core.settings import Settings
 from app.prompts.errors import PromptNotFound
 from app.prompts.prompt import Prompt
@@ -72,7 +72,7 @@ class Answers:
             return self._failed(call, prompt, GatewayError(f"unexpected {type(error).__name__}"))
 
     async def _within_deadline(self, call: Call, prompt: Prompt, pbx: str) -> Outcome:
-        timeout = call.arguments.timeout or prompt.timeout or self._settings.ai_turn_timeout
+        timeout = self._timeout(call, prompt)
         deadline = call.started + timeout
         limit = asyncio.timeout_at(deadline)
         try:
@@ -95,6 +95,25 @@ class Answers:
             if not limit.expired():
                 raise  # somebody else's timeout that was not translated: a bug, and said as one
             raise TurnTimeout(f"no answer within {timeout:g} seconds") from None
+
+    def _timeout(self, call: Call, prompt: Prompt | None) -> float:
+        return call.arguments.timeout or (prompt and prompt.timeout) or self._settings.ai_turn_timeout
+
+    def _prompt(self, call: Call) -> Prompt | None:
+        try:
+            return self._prompts.get(call.arguments.prompt)
+        except GatewayError:
+            return None
+
+    def seconds(self, call: Call) -> float:
+        """The time that this turn has, from its beginning."""
+        return self._timeout(call, self._prompt(call))
+
+    def overdue(self, call: Call) -> Outcome:
+        """For a turn that was cancelled at its deadline, and does not end."""
+        prompt = self._prompt(call)
+        timeout = self._timeout(call, prompt)
+        return self._failed(call, prompt, TurnTimeout(f"no answer within {timeout:g} seconds, nor an end of the work"))
 
     async def _spoken(self, call: Call) -> str:
         """The caller's words from the channel variable, where no argument brought them."""
@@ -131,7 +150,7 @@ class Answers:
     def _answered(self, call: Call, prompt: Prompt, done: Done, action: ActionRequested | None) -> Outcome:
         text = speakable(done.text)
         if not text:
-            raise EmptyAnswer(f"the answer holds nothing that can be spoken: {done.text[:80]!r}")
+            raise EmptyAnswer(f"none of the {len(done.text)} characters of the answer can be spoken")
         return Outcome(
             status=Status.OK,
             text=text,
@@ -141,7 +160,7 @@ class Answers:
             model=done.model,
             prompt_version=f"{prompt.name}:{prompt.version}",
             turn=done.turn,
-            latency_ms=elapsed_ms(call),
+            latency_ms=call.elapsed_ms(),
         )
 
     def fallback(self, prompt: Prompt | None = None) -> str:
@@ -152,14 +171,13 @@ class Answers:
         return DEFAULT_FALLBACK
 
     def _failed(self, call: Call, prompt: Prompt | None, error: GatewayError) -> Outcome:
-        TURN_ERRORS.labels(error.code).inc()
         return Outcome(
             status=status_of(error),
             text=self.fallback(prompt),
             error=error.code,
             detail=str(error),
             prompt_version=f"{prompt.name}:{prompt.version}" if prompt else "",
-            latency_ms=elapsed_ms(call),
+            latency_ms=call.elapsed_ms(),
         )
 
 
@@ -174,11 +192,6 @@ def status_of(error: GatewayError) -> Status:
             return Status.TIMEOUT
         case _:
             return Status.ERROR
-
-
-def elapsed_ms(call: Call) -> int:
-    """Milliseconds since the channel came to us."""
-    return round((asyncio.get_running_loop().time() - call.started) * 1000)
 
 
 def _log_tool(call: Call, event: ToolFinished, arguments: Mapping[str, Any]) -> None:

@@ -78,7 +78,7 @@ def _split(args: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     values: dict[str, str] = {}
     ignored: list[str] = []
     current: str | None = None
-    for arg in args:
+    for number, arg in enumerate(args, 1):
         key = _key_of(arg, current)
         if key is not None and key not in values:
             current = key
@@ -86,7 +86,8 @@ def _split(args: Sequence[str]) -> tuple[dict[str, str], list[str]]:
         elif current is not None:
             values[current] += "," + arg
         elif arg.strip():
-            ignored.append(f"the argument {arg[:40]!r} has no KEY= before it")
+            # Without the words themselves: they may be a caller's, and this goes to the log.
+            ignored.append(f"argument {number} of Stasis() has no KEY= before it; write USER_INPUT=...")
     return values, ignored
 
 

@@ -15,6 +15,10 @@ from app.ari.handles import Channel
 from app.calls.arguments import CallArguments, parse_arguments
 from app.calls.outcome import Outcome
 
+# Seconds that a turn which was cancelled, at its deadline or at hang-up, may take to end. Libraries clean up when they
+# are cancelled, and some of them wait for the network in that; a caller does not wait for them.
+GRACE = 0.1
+
 
 @dataclass(eq=False, slots=True)
 class Call:
@@ -25,6 +29,7 @@ class Call:
         variables: For the prompt's template and the tools: what is known of the channel, and the dialplan's own keys.
         log: Bound to the channel's id and the conversation.
         answering: The task that makes the answer; cancelled at hang-up and at release. None until it runs.
+        enough: Done when nobody waits for ``answering`` any more, whether it ends or not. None until it runs.
         gone: The caller hung up, or something else took the channel out of our application.
         released: The service is stopping, and the channel goes back without its answer.
     """
@@ -36,6 +41,7 @@ class Call:
     log: Any
     turn_id: str = field(default_factory=lambda: secrets.token_hex(8))
     answering: asyncio.Task[Outcome] | None = None
+    enough: asyncio.Future[None] | None = None
     gone: bool = False
     released: bool = False
 
@@ -61,19 +67,30 @@ class Call:
             log=log,
         )
 
+    def elapsed_ms(self) -> int:
+        """Milliseconds since the channel came to us."""
+        return round((asyncio.get_running_loop().time() - self.started) * 1000)
+
     def hang_up(self) -> None:
         """The caller is gone: stop working for nobody."""
         self.gone = True
-        self._stop()
+        self.stop()
 
     def release(self) -> None:
         """Give the channel back now, without its answer."""
         self.released = True
-        self._stop()
+        self.stop()
 
-    def _stop(self) -> None:
-        if self.answering is not None:
+    def stop(self) -> None:
+        """Cancel the answer, and wait only a little for its end."""
+        if self.answering is not None and not self.answering.done():
             self.answering.cancel()
+            asyncio.get_running_loop().call_later(GRACE, self.no_more)
+
+    def no_more(self) -> None:
+        """Whatever the answer's task is still doing, go on without it."""
+        if self.enough is not None and not self.enough.done():
+            self.enough.set_result(None)
 
 
 def channel_facts(event: StasisStart) -> dict[str, str]:

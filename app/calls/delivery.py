@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
-from app.ari.client import AriClient
+import structlog
+
 from app.ari.errors import AriConflict, AriError, AriNotFound
 from app.ari.handles import Channel
-from app.calls.outcome import Outcome
+from app.calls.outcome import Outcome, Status
 from app.calls.variables import channel_variables
 
 # How long a finished answer is kept for a channel while Asterisk cannot be reached. Channels of a restarted Asterisk
@@ -15,12 +17,19 @@ from app.calls.variables import channel_variables
 GIVE_UP_AFTER = 60.0
 RETRY_EVERY = 0.2
 
+logger = structlog.get_logger("app.calls")
 
-async def deliver(ari: AriClient, channel: Channel, outcome: Outcome) -> bool:
+
+async def deliver(channel: Channel, outcome: Outcome, *, fallback: str, gone: Callable[[], bool]) -> bool:
     """Set the variables and continue the channel in the dialplan at its next priority.
 
     Tries again while Asterisk does not answer, for up to :data:`GIVE_UP_AFTER` seconds. Setting the same variables
-    twice does no harm, and a second ``continue`` finds the channel gone.
+    twice does no harm, and a second ``continue`` finds the channel gone. Variables that Asterisk refuses do not keep
+    the channel: it goes on with the ``fallback`` sentence and ``AI_STATUS=ERROR``, or with nothing at all.
+
+    Args:
+        gone: Whether the channel left meanwhile, and perhaps came back for another turn. A second try would then throw
+            it out of that one.
 
     Returns:
         False when the channel had left before it could be given back: the caller hung up.
@@ -29,24 +38,46 @@ async def deliver(ari: AriClient, channel: Channel, outcome: Outcome) -> bool:
         AriError: Asterisk could not be reached for so long, or refuses to continue the channel.
     """
     give_up = asyncio.get_running_loop().time() + GIVE_UP_AFTER
-    variables = channel_variables(outcome)
+    # A "continue" was sent whose answer did not come. If the channel is not there any more, it worked.
+    asked = False
     while True:
+        asking = False
         try:
-            try:
-                await channel.set_variables(variables)
-            except (AriNotFound, AriConflict):
-                return False
-            except AriError as error:
-                if error.retryable:
-                    raise
-                # Refused for a reason of its own, such as a size. The caller still goes on, with the word to decide by.
-                await channel.set_variables({"AI_ERROR": error.code, "AI_STATUS": "ERROR"})
+            await _set_variables(channel, outcome, fallback)
+            asking = True
             await channel.continue_in_dialplan()
         except (AriNotFound, AriConflict):
-            return False
+            return asked
         except AriError as error:
             if not error.retryable or asyncio.get_running_loop().time() > give_up:
                 raise
-            await asyncio.sleep(RETRY_EVERY)
+            asked = asked or asking
         else:
             return True
+        await asyncio.sleep(RETRY_EVERY)
+        if gone():
+            return asked
+
+
+async def _set_variables(channel: Channel, outcome: Outcome, fallback: str) -> None:
+    """Set all variables, or what the caller needs to go on.
+
+    Raises:
+        AriError: a retryable one, or the channel is gone.
+    """
+    try:
+        await channel.set_variables(channel_variables(outcome))
+    except AriError as error:
+        _raise_unless_refused(error)
+        logger.error("variables.refused", status=outcome.status.value, error=error.code, detail=str(error))
+        # All of them, or the dialplan would speak the answer of the turn before, and do its action again.
+        failure = Outcome(Status.ERROR, fallback, error=error.code, latency_ms=outcome.latency_ms)
+        try:
+            await channel.set_variables(channel_variables(failure))
+        except AriError as again:
+            _raise_unless_refused(again)
+
+
+def _raise_unless_refused(error: AriError) -> None:
+    if error.retryable or isinstance(error, AriNotFound | AriConflict):
+        raise error

@@ -3,40 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
 from app.ari.client import AriClient
-from app.ari.config import AriState, AsteriskInfo
-from app.ari.errors import AriError
+from app.ari.config import AsteriskInfo
+from app.ari.errors import AriError, AriReplaced
 from app.ari.events import ChannelDestroyed, ChannelHangupRequest, Event, StasisEnd, StasisStart
-from app.calls.answer import Answers, Prompts, RunsTurns, elapsed_ms
-from app.calls.call import Call
+from app.calls import report
+from app.calls.answer import Answers, Prompts, RunsTurns
+from app.calls.call import GRACE, Call
 from app.calls.delivery import deliver
 from app.calls.errors import TooManyCalls
+from app.calls.orphans import LOST, Orphans, release
 from app.calls.outcome import Outcome, Status
-from app.calls.stock import Stock
-from app.core.metrics import (
-    ARI_CONNECTED,
-    ARI_CONNECTS,
-    CHANNELS_RELEASED,
-    TURN_SECONDS,
-    TURNS,
-    TURNS_ABANDONED,
-    TURNS_ACTIVE,
-    UNEXPECTED,
-)
+from app.core.metrics import ARI_CONNECTED, ARI_CONNECTS, TURNS_ACTIVE, UNEXPECTED
 from app.core.settings import Settings
 
 # The events that a dialplan turn lives by; Asterisk is asked to send no others.
 EVENTS = frozenset({"StasisStart", "StasisEnd", "ChannelHangupRequest", "ChannelDestroyed"})
 
-# Seconds between inventories. Two in a row make an orphan, so a channel whose StasisStart never came is back in the
-# dialplan within two of these, well before a caller gives up.
-STOCK_EVERY = 1.0
-STOCK_AFTER_CONNECT = 0.25
+# Seconds that the first turn of all may wait for the Asterisk's identity: events begin a moment before it is known.
+IDENTITY_WITHIN = 1.0
+
+# Seconds that releasing may take at the stop, after the drain. It is two requests for each channel.
+RELEASE_WITHIN = 2.0
 
 logger = structlog.get_logger("app.calls")
 
@@ -70,21 +64,26 @@ class CallSupervisor:
         self._answers = Answers(settings, agent, prompts)
         self._ari: AriClient | None = None
         self._group: asyncio.TaskGroup | None = None
-        # Turns in progress by channel id. A channel's next turn replaces its last.
+        # By channel id, for events: the latest turn of each channel that is with us.
         self._calls: dict[str, Call] = {}
+        # Turns being answered: what AI_MAX_CALLS limits.
+        self._active = 0
+        # Everything that is to be waited for at the stop: turns, refusals and releases that are under way.
+        self._under_way: set[Call | str] = set()  # orphans by their channel ids
         self._served = 0
         self._draining = False
-        # Set while no turn is in progress, for the drain.
+        # Set while nothing is under way.
         self._idle = asyncio.Event()
         self._idle.set()
-        # Set at every connect: whoever was left behind by the last connection is to be released soon.
-        self._take_stock = asyncio.Event()
+        self._orphans = Orphans(self._served_channels, self._release)
         self._pbx = settings.asterisk_system_name or ""
+        # Set at the first connect: the Asterisk's identity is known.
+        self._identified = asyncio.Event()
 
     @property
     def status(self) -> CallsStatus:
         """The state now."""
-        return CallsStatus(len(self._calls), self._settings.ai_max_calls, self._served, self._draining)
+        return CallsStatus(self._active, self._settings.ai_max_calls, self._served, self._draining)
 
     async def run(self, ari: AriClient) -> None:
         """Serve calls until cancelled.
@@ -93,27 +92,47 @@ class CallSupervisor:
             AriReplaced: another client took over the application's name.
         """
         self._ari = ari
+        replaced: AriReplaced | None = None
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
-                group.create_task(self._keep_stock(ari), name="calls.stock")
-                await ari.run()
+                taking_stock = group.create_task(self._orphans.run(ari), name="calls.stock")
+                try:
+                    await ari.run()
+                except AriReplaced as error:
+                    # Kept from the group, which would wrap it. The other client releases the channels.
+                    replaced = error
+                    self._group = None
+                    taking_stock.cancel()
+                    for call in tuple(self._calls.values()):
+                        call.hang_up()
         finally:
             self._group = None
+        if replaced is not None:
+            raise replaced
 
     async def drain(self, timeout: float) -> None:
         """Take no new turns, let those in progress end within ``timeout`` seconds, then release the rest."""
         self._draining = True
+        if await self._idle_within(timeout):
+            return
+        logger.warning("calls.released_at_stop", calls=len(self._under_way))
+        for call in tuple(self._calls.values()):
+            call.release()
+        if not await self._idle_within(RELEASE_WITHIN):
+            logger.error(
+                "calls.left_behind",
+                calls=len(self._under_way),
+                detail="Asterisk did not take these channels back; the next start releases them",
+            )
+
+    async def _idle_within(self, seconds: float) -> bool:
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(seconds):
                 await self._idle.wait()
         except TimeoutError:
-            logger.warning("calls.released_at_stop", calls=len(self._calls))
-            for call in tuple(self._calls.values()):
-                call.release()
-            # Releasing is two requests; a channel that cannot be released now is found by the next start.
-            async with asyncio.timeout(2.0):
-                await self._idle.wait()
+            return False
+        return True
 
     # -- AriListener: called by the reader, must return at once
 
@@ -122,7 +141,8 @@ class CallSupervisor:
         ARI_CONNECTED.set(1)
         ARI_CONNECTS.inc()
         self._pbx = self._settings.asterisk_system_name or asterisk.system_name or asterisk.entity_id
-        self._take_stock.set()
+        self._identified.set()
+        self._orphans.connected()
 
     def on_disconnected(self, reason: str) -> None:
         """The connection is gone; turns in progress go on, and are delivered over HTTP or at the next connection."""
@@ -143,70 +163,97 @@ class CallSupervisor:
     def _accept(self, event: StasisStart) -> None:
         if self._group is None or self._ari is None:
             return  # stopping; the channel is released by the next start
-        channel = self._ari.channel(event.channel.id)
-        call = Call.begin(event, channel, asyncio.get_running_loop().time())
-        if self._draining:
-            outcome: Outcome | None = self._released("service_stopping")
-        elif len(self._calls) >= self._settings.ai_max_calls:
-            outcome = self._busy()
-        else:
-            outcome = None
-        if outcome is None:
-            self._calls[channel.id] = call
-            self._idle.clear()
-            TURNS_ACTIVE.set(len(self._calls))
-        self._group.create_task(self._serve(self._ari, call, outcome), name=f"call {channel.id}")
+        call = Call.begin(event, self._ari.channel(event.channel.id), asyncio.get_running_loop().time())
+        previous = self._calls.get(call.channel.id)
+        if previous is not None:
+            previous.hang_up()  # it left without a word to us: nobody waits for the answer to its last turn
+        refusal = self._refusal()
+        self._calls[call.channel.id] = call
+        self._begin(call)
+        self._count_active(refusal is None)
+        self._group.create_task(self._serve(self._group, call, refusal), name=f"call {call.channel.id}")
 
-    async def _serve(self, ari: AriClient, call: Call, outcome: Outcome | None) -> None:
+    def _refusal(self) -> Outcome | None:
+        """Why a call that comes now is not served; None when it is."""
+        if self._draining:
+            return self._released("service_stopping")
+        if self._active >= self._settings.ai_max_calls:
+            return self._busy()
+        return None
+
+    async def _serve(self, group: asyncio.TaskGroup, call: Call, refusal: Outcome | None) -> None:
         """One turn from beginning to end. Nothing that happens in it reaches another."""
         # Whatever room writes a line while it works for this call, the line names the call.
         structlog.contextvars.bind_contextvars(call=call.channel.id, conversation=call.conversation)
         try:
-            if outcome is None:
-                outcome = await self._outcome(call)
+            outcome = refusal or await self._outcome(group, call)
             if outcome is not None:
-                await self._give_back(ari, call, outcome)
+                await self._give_back(call, outcome)
         except Exception as error:
-            # One turn must not take the others with it through the group.
+            # One turn must not take the others with it through the group. The channel is released as an orphan.
             UNEXPECTED.labels("call").inc()
             call.log.error("call.unexpected_error", exc_info=error)
         finally:
             self._served += 1
             if self._calls.get(call.channel.id) is call:
                 del self._calls[call.channel.id]
-                TURNS_ACTIVE.set(len(self._calls))
-                if not self._calls:
-                    self._idle.set()
+            self._count_active(-(refusal is None))
+            self._end(call)
 
-    async def _outcome(self, call: Call) -> Outcome | None:
+    async def _outcome(self, group: asyncio.TaskGroup, call: Call) -> Outcome | None:
         """The answer; None when the caller hung up before it."""
-        call.answering = asyncio.ensure_future(self._answers.answer(call, self._pbx))
+        loop = asyncio.get_running_loop()
+        deadline = call.started + self._answers.seconds(call)
+        answering = call.answering = group.create_task(self._answer(call), name=f"answer {call.channel.id}")
+        call.enough = loop.create_future()
         if call.gone or call.released:  # it ended between the event and the first run of this task
-            call.answering.cancel()
+            call.stop()
+        latest = loop.call_at(deadline + GRACE, call.no_more)
         try:
-            return await call.answering
-        except asyncio.CancelledError:
-            if call.gone and call.answering.cancelled():
-                TURNS_ABANDONED.inc()
-                call.log.info("turn.abandoned", elapsed_ms=elapsed_ms(call), turn=call.turn_id)
-                return None
-            if call.released and call.answering.cancelled():
-                return self._released("service_stopping")
-            raise
+            waits: list[asyncio.Future[Any]] = [answering, call.enough]
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            latest.cancel()
+        if answering.done() and not answering.cancelled():
+            return answering.result()
+        if not answering.done():
+            UNEXPECTED.labels("cancel").inc()
+            call.log.error("turn.does_not_end", elapsed_ms=call.elapsed_ms(), turn=call.turn_id)
+        if call.gone:
+            report.abandoned(call)
+            return None
+        return self._released("service_stopping") if call.released else self._answers.overdue(call)
 
-    async def _give_back(self, ari: AriClient, call: Call, outcome: Outcome) -> None:
+    async def _answer(self, call: Call) -> Outcome:
+        if not self._pbx and not self._identified.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(IDENTITY_WITHIN):
+                    await self._identified.wait()
+        return await self._answers.answer(call, self._pbx)
+
+    async def _give_back(self, call: Call, outcome: Outcome) -> None:
         try:
-            given_back = await deliver(ari, call.channel, outcome)
+            given_back = await deliver(call.channel, outcome, fallback=self._answers.fallback(), gone=lambda: call.gone)
         except AriError as error:
-            call.log.error("turn.not_delivered", status=outcome.status.value, error=error.code, detail=str(error))
+            report.not_delivered(call, outcome, error)
             return
-        if not given_back:
-            TURNS_ABANDONED.inc()
-            call.log.info("turn.abandoned", elapsed_ms=elapsed_ms(call), turn=call.turn_id)
-            return
-        TURNS.labels(outcome.status.value).inc()
-        TURN_SECONDS.observe(elapsed_ms(call) / 1000)
-        _log_end(call, outcome)
+        if given_back:
+            report.finished(call, outcome)
+        else:
+            report.abandoned(call)
+
+    def _count_active(self, change: int) -> None:
+        self._active += change
+        TURNS_ACTIVE.set(self._active)
+
+    def _begin(self, what: Call | str) -> None:
+        self._under_way.add(what)
+        self._idle.clear()
+
+    def _end(self, what: Call | str) -> None:
+        self._under_way.discard(what)
+        if not self._under_way:
+            self._idle.set()
 
     def _busy(self) -> Outcome:
         error = TooManyCalls(f"{self._settings.ai_max_calls} calls are being served (AI_MAX_CALLS)")
@@ -217,60 +264,19 @@ class CallSupervisor:
 
     # -- channels without a turn
 
-    async def _keep_stock(self, ari: AriClient) -> None:
-        """Release orphans: soon after every connect, and from then on regularly."""
-        stock = Stock()
-        pause = STOCK_EVERY
-        while True:
-            try:
-                async with asyncio.timeout(pause):
-                    await self._take_stock.wait()
-                    connected = True
-            except TimeoutError:
-                connected = False
-            self._take_stock.clear()
-            if connected:
-                stock, pause = Stock(), STOCK_AFTER_CONNECT
-            elif pause == STOCK_AFTER_CONNECT:
-                pause = STOCK_EVERY
-            if ari.status.state is not AriState.CONNECTED:
-                continue
-            try:
-                inventory = await ari.app_inventory()
-            except AriError as error:
-                logger.debug("stock.not_taken", error=error.code, detail=str(error))
-                continue
-            for channel_id in stock.orphans(inventory.channel_ids, self._calls.keys()):
-                await self._release_orphan(ari, channel_id)
+    def _served_channels(self) -> set[str]:
+        return self._calls.keys() | {each for each in self._under_way if isinstance(each, str)}
+
+    def _release(self, channel_id: str) -> None:
+        if self._group is not None and self._ari is not None:
+            self._begin(channel_id)
+            # Each in a task of its own: one that Asterisk is slow to take back holds up no other.
+            self._group.create_task(self._release_orphan(self._ari, channel_id), name=f"release {channel_id}")
 
     async def _release_orphan(self, ari: AriClient, channel_id: str) -> None:
-        log = logger.bind(call=channel_id)
-        outcome = self._released(
-            "turn_lost",
-            "the channel was in the application without a turn: the service was restarted, the connection was lost, or "
-            "an argument of Stasis() is not valid UTF-8",
-        )
         try:
-            if await deliver(ari, ari.channel(channel_id), outcome):
-                CHANNELS_RELEASED.inc()
-                log.warning("channel.released", detail=outcome.detail)
-        except AriError as error:
-            log.error("channel.not_released", error=error.code, detail=str(error))
-
-
-def _log_end(call: Call, outcome: Outcome) -> None:
-    """The one line that says how a turn ended."""
-    fields: dict[str, Any] = {
-        "status": outcome.status.value,
-        "answer_text": outcome.text,
-        "model": outcome.model,
-        "turn": call.turn_id,
-        "latency_ms": outcome.latency_ms,
-        "elapsed_ms": elapsed_ms(call),
-    }
-    if outcome.action:
-        fields |= {"action": outcome.action, "action_data": outcome.action_data}
-    if outcome.status is Status.OK:
-        call.log.info("turn.finished", **fields)
-    else:
-        call.log.warning("turn.failed", error=outcome.error, detail=outcome.detail, **fields)
+            await release(
+                ari.channel(channel_id), self._released("turn_lost", LOST), gone=lambda: channel_id in self._calls
+            )
+        finally:
+            self._end(channel_id)

@@ -11,10 +11,12 @@ import pytest
 
 from app.agent.events import ActionRequested, AgentEvent, Done, TextDelta, ToolFinished, ToolStarted, Usage
 from app.agent.turn import TurnRequest
-from app.ari.errors import AriRequestFailed, AriTimeout, AriUnavailable
+from app.ari.errors import AriReplaced, AriRequestFailed, AriTimeout, AriUnavailable
 from app.ari.events import CallerId
+from app.ari.requests import Request
 from app.ari.testing import FakeAri
-from app.calls.supervisor import CallSupervisor
+from app.calls.supervisor import RELEASE_WITHIN, CallSupervisor
+from app.core.metrics import REGISTRY
 from app.core.settings import Settings
 from app.llm.errors import ProviderUnauthorized
 from app.prompts.errors import PromptNotFound
@@ -352,6 +354,178 @@ async def test_a_stop_lets_turns_end_and_releases_the_rest() -> None:
         assert (late["AI_STATUS"], late["AI_ERROR"]) == ("RELEASED", "service_stopping")
         await draining
         assert house.supervisor.status.active == 0
+
+
+@virtual_time
+async def test_a_stop_waits_for_callers_whom_it_refused() -> None:
+    async with House(answer("Yes.", delay=1)).open() as house:
+        house.ari.enter("1.1", "USER_INPUT=x")
+        draining = asyncio.ensure_future(house.supervisor.drain(5))
+        await asyncio.sleep(0.995)
+        house.ari.answer_delay = 0.02
+        house.ari.enter("1.2", "USER_INPUT=x")
+        await draining
+        assert not house.ari.channels["1.2"].in_app
+        assert house.ari.channels["1.2"].variables["AI_STATUS"] == "RELEASED"
+
+
+@virtual_time
+async def test_a_stop_ends_in_time_while_asterisk_is_away() -> None:
+    async with House(answer("Yes.", delay=1)).open() as house:
+        house.ari.enter("1.1", "USER_INPUT=x")
+        await asyncio.sleep(0.5)
+        house.ari.disconnect(reachable=False)
+        await asyncio.sleep(1)
+        begun = asyncio.get_running_loop().time()
+        await house.supervisor.drain(5)
+        assert asyncio.get_running_loop().time() - begun <= 5 + RELEASE_WITHIN + 0.01
+
+
+@virtual_time
+async def test_a_takeover_is_raised_as_what_it_is() -> None:
+    house = House(answer("late", delay=60))
+    running = asyncio.ensure_future(house.supervisor.run(house.ari))
+    await asyncio.sleep(0)
+    house.ari.enter("1.1", "USER_INPUT=x")
+    await asyncio.sleep(0.1)
+    house.ari.replace()
+    with pytest.raises(AriReplaced):
+        await running
+    assert house.supervisor.status.active == 0
+
+
+def stubborn(seconds: float) -> Script:
+    """An agent that answers nothing, and takes so long to end when it is cancelled."""
+
+    async def run(turn: TurnRequest) -> AsyncGenerator[AgentEvent, None]:
+        try:
+            await asyncio.sleep(600)
+            yield TextDelta("")
+        finally:
+            await asyncio.sleep(seconds)
+
+    return run
+
+
+@virtual_time
+async def test_work_that_does_not_end_when_it_is_cancelled_does_not_keep_the_caller() -> None:
+    async with House(stubborn(20)).open() as house:
+        begun = asyncio.get_running_loop().time()
+        house.ari.enter("1.1", "USER_INPUT=x", "AI_TIMEOUT=2")
+        variables = await house.back("1.1")
+        assert asyncio.get_running_loop().time() - begun <= 2.25
+        assert (variables["AI_STATUS"], variables["AI_ERROR"]) == ("TIMEOUT", "turn_timeout")
+        assert variables["AI_RESPONSE"] == "Please hold the line."
+        assert house.supervisor.status.active == 0
+
+
+@virtual_time
+async def test_work_that_does_not_end_keeps_neither_a_hang_up_nor_a_stop() -> None:
+    async with House(stubborn(20), ai_turn_timeout=60).open() as house:
+        house.ari.enter("1.1", "USER_INPUT=x")
+        house.ari.enter("1.2", "USER_INPUT=x")
+        await asyncio.sleep(1)
+        house.ari.hang_up("1.1")
+        await asyncio.sleep(0.2)
+        assert house.supervisor.status.active == 1
+        await house.supervisor.drain(1)
+        assert house.ari.channels["1.2"].variables["AI_STATUS"] == "RELEASED"
+
+
+@virtual_time
+@pytest.mark.parametrize("times", [1, 2])
+async def test_variables_that_asterisk_refuses_leave_nothing_of_the_turn_before(times: int) -> None:
+    async with House(answer("Yes.")).open() as house:
+        refusal = AriRequestFailed("no", status=500, method="POST", uri="channels/1.1/variables")
+        house.ari.fail(refusal, ending="variables", times=times)
+        house.ari.enter("1.1", "USER_INPUT=x", variables={"AI_RESPONSE": "old", "AI_ACTION": "transfer"})
+        variables = await house.back("1.1", within=0.5)
+        if times == 1:
+            assert (variables["AI_RESPONSE"], variables["AI_ACTION"]) == (house.settings.ai_fallback_sentence, "")
+
+
+@virtual_time
+async def test_an_odd_answer_to_the_stock_taking_takes_no_call_with_it() -> None:
+    async with House(answer("Yes.", delay=3)).open() as house:
+        house.ari.fail(ValueError("odd"), method="GET", ending="ai_ari_app", times=2)
+        house.ari.enter("1.1", "USER_INPUT=x")
+        assert (await house.back("1.1"))["AI_STATUS"] == "OK"
+        house.ari.enter("1.2", silently=True)
+        assert (await house.back("1.2", within=2.5))["AI_STATUS"] == "RELEASED"
+
+
+@virtual_time
+async def test_an_orphan_that_is_not_taken_back_holds_up_no_other() -> None:
+    async with House(answer("Yes.")).open() as house:
+        house.ari.fail(AriTimeout("slow"), ending="1.1/variables", times=100)
+        house.ari.enter("1.1", silently=True)
+        house.ari.enter("1.2", silently=True)
+        assert (await house.back("1.2", within=2.5))["AI_STATUS"] == "RELEASED"
+
+
+@virtual_time
+async def test_a_channel_that_comes_again_without_having_left_gets_its_second_answer() -> None:
+    async with House(answer("one", delay=1)).open() as house:
+        house.ari.enter("1.1", "USER_INPUT=x")
+        await asyncio.sleep(0.5)
+        house.agent.script = answer("two", delay=1)
+        house.ari.enter("1.1", "USER_INPUT=y")
+        assert (await house.back("1.1"))["AI_RESPONSE"] == "two"
+        assert house.agent.cancelled == 1
+
+
+@virtual_time
+async def test_a_continue_whose_answer_was_lost_does_not_end_the_next_turn() -> None:
+    async with House(answer("one")).open() as house:
+        carry = house.ari._carry
+        lost = asyncio.Event()
+
+        async def lose_once(request: Request) -> Any:
+            found = await carry(request)
+            if request.path.endswith("continue") and not lost.is_set():
+                lost.set()
+                await asyncio.sleep(5)
+                raise AriTimeout("slow")
+            return found
+
+        house.ari._carry = lose_once  # type: ignore[method-assign]
+        house.ari.enter("1.1", "USER_INPUT=x")
+        await lost.wait()
+        house.agent.script = answer("two", delay=8)
+        await asyncio.sleep(1)
+        house.ari.enter("1.1", "USER_INPUT=y")
+        begun = asyncio.get_running_loop().time()
+        assert (await house.back("1.1"))["AI_RESPONSE"] == "two"
+        assert asyncio.get_running_loop().time() - begun >= 8
+
+
+@virtual_time
+async def test_a_call_that_comes_before_the_connection_is_set_up_has_the_same_conversation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    house = House(answer("Yes."))
+    connect = house.ari.connect
+    monkeypatch.setattr(house.ari, "connect", lambda: asyncio.get_running_loop().call_later(0.05, connect))
+    async with house.open():
+        house.ari.enter("1.1", "UNIQUEID=abc", "USER_INPUT=x")
+        await house.back("1.1")
+    assert house.agent.turns[0].conversation == "02:00:00:00:00:01:abc"
+
+
+@virtual_time
+async def test_every_turn_that_fails_is_counted_by_its_word_and_none_that_was_abandoned() -> None:
+    def count(error: str) -> float:
+        return REGISTRY.get_sample_value("asterisk_ai_turn_errors_total", {"error": error}) or 0.0
+
+    before = {word: count(word) for word in ("too_many_calls", "turn_timeout")}
+    async with House(answer("late", delay=60), ai_max_calls=1).open() as house:
+        house.ari.enter("1.1", "USER_INPUT=x", "AI_TIMEOUT=1")
+        house.ari.enter("1.2", "USER_INPUT=x")
+        await house.back("1.1")
+        house.ari.enter("1.3", "USER_INPUT=x", "AI_TIMEOUT=1")
+        house.ari.hang_up("1.3")
+        await asyncio.sleep(2)
+    assert {word: count(word) - was for word, was in before.items()} == {"too_many_calls": 1, "turn_timeout": 1}
 
 
 @pytest.mark.parametrize("sentence", ["", "***", "   "])
