@@ -359,10 +359,10 @@ async def test_a_stop_lets_turns_end_and_releases_the_rest() -> None:
 @virtual_time
 async def test_a_stop_waits_for_callers_whom_it_refused() -> None:
     async with House(answer("Yes.", delay=1)).open() as house:
+        house.ari.answer_delay = 0.02
         house.ari.enter("1.1", "USER_INPUT=x")
         draining = asyncio.ensure_future(house.supervisor.drain(5))
-        await asyncio.sleep(0.995)
-        house.ari.answer_delay = 0.02
+        await asyncio.sleep(1.03)  # in the middle of the two requests that give the first one back
         house.ari.enter("1.2", "USER_INPUT=x")
         await draining
         assert not house.ari.channels["1.2"].in_app
@@ -458,9 +458,11 @@ async def test_an_odd_answer_to_the_stock_taking_takes_no_call_with_it() -> None
 async def test_an_orphan_that_is_not_taken_back_holds_up_no_other() -> None:
     async with House(answer("Yes.")).open() as house:
         house.ari.fail(AriTimeout("slow"), ending="1.1/variables", times=100)
-        house.ari.enter("1.1", silently=True)
-        house.ari.enter("1.2", silently=True)
-        assert (await house.back("1.2", within=2.5))["AI_STATUS"] == "RELEASED"
+        house.ari.fail(AriTimeout("slow"), ending="1.3/variables", times=100)
+        for number in (1, 2, 3, 4):
+            house.ari.enter(f"1.{number}", silently=True)
+        for free in ("1.2", "1.4"):
+            assert (await house.back(free, within=2.5))["AI_STATUS"] == "RELEASED"
 
 
 @virtual_time
