@@ -5,6 +5,7 @@ Three things are particular here:
 - What callers said, and what models and tools answered, stands only in the fields of :data:`SPEECH_FIELDS`, which
   ``LOG_SPEECH=false`` removes.
 - Every line is masked: a secret of the settings never leaves the process, whichever library wrote the line.
+- Writing a line never fails, whatever is in its fields: a turn does not end for the sake of its log.
 - Lines are written by a thread of their own behind a bounded queue. A terminal that is paused, or a log collector that
   stopped reading its pipe, would otherwise stop the event loop and with it every call. When the queue is full, lines
   are dropped and counted, and the next line that goes through says how many.
@@ -12,6 +13,7 @@ Three things are particular here:
 
 from __future__ import annotations
 
+import json
 import logging
 import queue
 import re
@@ -19,6 +21,7 @@ import sys
 import threading
 from collections.abc import Iterable, MutableMapping
 from typing import IO, Any
+from urllib.parse import quote, quote_plus
 
 import orjson
 import structlog
@@ -49,12 +52,23 @@ class SecretMask:
         forms: set[str] = set()
         for secret in self._secrets:
             forms.add(secret)
-            forms.add(orjson.dumps(secret).decode()[1:-1])  # as it looks inside a JSON line
+            forms |= _written(secret)
         longest_first = sorted(forms, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, longest_first))) if forms else None
 
     def __call__(self, line: str) -> str:
         return self._pattern.sub("***", line) if self._pattern else line
+
+
+def _written(secret: str) -> set[str]:
+    """How a secret looks inside a JSON line, in JSON within JSON, and in an address."""
+
+    def quoted(text: str) -> set[str]:
+        return {json.dumps(text, ensure_ascii=ascii_only)[1:-1] for ascii_only in (False, True)}
+
+    once = quoted(secret)
+    twice = {form for text in once for form in quoted(text)}
+    return once | twice | {quote(secret, safe=""), quote(secret), quote_plus(secret)}
 
 
 class LineWriter:
@@ -150,7 +164,30 @@ def _drop_colours(_logger: Any, _method: str, event: MutableMapping[str, Any]) -
 
 def _json(event: Any, **kwargs: Any) -> str:
     default = kwargs.get("default", str)
-    return orjson.dumps(event, default=default, option=orjson.OPT_NON_STR_KEYS).decode()
+    try:
+        return orjson.dumps(event, default=default, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:  # an integer over 64 bits, a lone surrogate, deep nesting: a model's arguments may hold them all
+        return json.dumps({str(name): _plain(value) for name, value in event.items()})
+
+
+def _plain(value: Any) -> str | int | float | bool | None:
+    """A field for which JSON, as orjson writes it, has no form."""
+    return value if value is None or isinstance(value, str | bool | int | float) else _repr(value)
+
+
+def _repr(value: Any) -> str:
+    try:
+        return repr(value)
+    except Exception as error:  # noqa: BLE001 - deeper than repr() goes, or an object whose repr() fails
+        return f"<{type(value).__name__} that cannot be shown: {type(error).__name__}>"
+
+
+def _showable(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """For the console, which shows a value by its repr() and fails where that does."""
+    for name, value in event.items():
+        if isinstance(value, dict | list | tuple | set) and (shown := _repr(value)).startswith("<"):
+            event[name] = shown
+    return event
 
 
 def configure_logging(
@@ -186,7 +223,14 @@ def configure_logging(
     if as_json:
         final = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_json)]
     else:
-        final = [structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=24)]
+        # Not the renderer's own choice, which shows the local variables of every frame: secrets and what callers said
+        # among them, and the event loop stands still for a second while it draws them.
+        final = [
+            _showable,
+            structlog.dev.ConsoleRenderer(
+                colors=stream.isatty(), pad_event_to=24, exception_formatter=structlog.dev.plain_traceback
+            ),
+        ]
 
     structlog.configure(
         processors=[*shared, structlog.processors.StackInfoRenderer(), *final],

@@ -7,6 +7,7 @@ import json
 import logging
 import threading
 from collections.abc import Iterator
+from urllib.parse import quote, quote_plus
 
 import pytest
 import structlog
@@ -50,6 +51,61 @@ def test_a_secret_is_masked_wherever_it_stands() -> None:
     writer.close()
     assert "quoted" not in stream.getvalue()
     assert stream.getvalue().count("***") >= 4
+
+
+def test_a_secret_is_masked_inside_addresses_and_quoted_json() -> None:
+    secret = 'p@ss wörd/"7"+x'
+    stream = io.StringIO()
+    writer = configure_logging(output="json", stream=stream, secrets=[secret])
+    log = structlog.get_logger()
+    for address in (quote(secret, safe=""), quote(secret), quote_plus(secret)):
+        log.info("asked", url=f"redis://:{address}@host/0")
+    log.info("answered", tool_result=json.dumps({"key": secret}))
+    log.info("answered", tool_result=json.dumps({"key": secret}, ensure_ascii=False))
+    log.info("big", number=10**30, value=secret)
+    writer.close()
+    for line in lines_of(stream):
+        assert "***" in json.dumps(line), line
+        assert "wörd" not in json.dumps(line, ensure_ascii=False)
+
+
+def nested(depth: int) -> list[object]:
+    value: list[object] = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("output", ["json", "console"])
+@pytest.mark.parametrize(
+    "value",
+    [10**30, "\ud800", {(1, 2): 3}, {"n": [10**30]}, nested(5000)],
+    ids=["integer", "surrogate", "key", "nested", "deep"],
+)
+def test_no_value_makes_a_line_fail(output: str, value: object) -> None:
+    stream = io.StringIO()
+    writer = configure_logging(output=output, stream=stream)
+    structlog.get_logger().info("tool.finished", tool_arguments=value, call="17.4")
+    writer.close()
+    assert "17.4" in stream.getvalue()
+    assert "tool.finished" in stream.getvalue()
+    assert writer.dropped == 0
+
+
+@pytest.mark.parametrize("output", ["json", "console"])
+def test_a_trace_shows_no_local_variables(output: str) -> None:
+    def fail(caller_text: str) -> None:
+        raise ValueError(len(caller_text))
+
+    stream = io.StringIO()
+    writer = configure_logging(output=output, stream=stream, speech=False)
+    try:
+        fail(f"my PIN is {1000 + 234}")
+    except ValueError as error:
+        structlog.get_logger().error("failed", exc_info=error)
+    writer.close()
+    assert "ValueError" in stream.getvalue()
+    assert "1234" not in stream.getvalue()
 
 
 def test_what_people_said_can_be_left_out() -> None:
