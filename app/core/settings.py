@@ -5,9 +5,11 @@ Every field is described for operators in ``.env.example``; a test holds the two
 
 from __future__ import annotations
 
+import contextlib
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import (
     BaseModel,
@@ -19,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as InvalidSource
 
 from app.core.errors import SettingsError
 
@@ -59,7 +62,9 @@ class CompatibleProvider(BaseModel):
 class Settings(BaseSettings):
     """What is in force. Durations are in seconds, sizes in bytes, unless a name says otherwise."""
 
-    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
     # -- language models
     default_ai_model: OptionalText = None
@@ -126,6 +131,10 @@ class Settings(BaseSettings):
         parts = urlsplit(value)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("must be an http:// or https:// address, such as http://127.0.0.1:8088")
+        if parts.username is not None:
+            # It would be shown wherever the address is: in logs, on the status page, in errors.
+            raise ValueError("must not hold a name or password; there are settings of their own for them")
+        _ = parts.port  # raises for a port that is none
         return value.rstrip("/")
 
     @field_validator("asterisk_ari_url")
@@ -152,6 +161,9 @@ class Settings(BaseSettings):
         """Every secret among the settings, to be masked in logs."""
         found = [value for _name, value in self if isinstance(value, SecretStr)]
         found += [p.api_key for p in self.openai_compatible_providers.values() if p.api_key is not None]
+        with contextlib.suppress(ValueError):  # no address at all; opening it says so
+            password = urlsplit(self.database_url).password or ""
+            found += [SecretStr(form) for form in (password, unquote(password)) if form]
         return found
 
     @model_validator(mode="after")
@@ -179,3 +191,9 @@ def load_settings(env_file: Path | str | None = ".env") -> Settings:
             message = detail["msg"].removeprefix("Value error, ")
             lines.append(f"{name}: {message}" if name else message)
         raise SettingsError("; ".join(lines)) from None
+    except InvalidSource as error:
+        # A value that should be JSON. The message names the field, and the value is left out: it may hold a key.
+        field = re.search(r'field "(\w+)"', str(error))
+        raise SettingsError(f"{field[1].upper() if field else 'A setting'}: must be JSON; see .env.example") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{env_file} is not written in UTF-8; save it in that encoding") from None

@@ -34,8 +34,12 @@ def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
 
 def test_an_empty_value_is_not_set(tmp_path: Path) -> None:
     env = tmp_path / ".env"
-    env.write_text("REDIS_HOST=\nOPENAI_API_KEY=   \n")
+    env.write_text(
+        "REDIS_HOST=\nOPENAI_API_KEY=   \nAI_TURN_TIMEOUT=\nDEBUG_MODE=\nDATABASE_URL=\nOPENAI_MODEL_NAME=\n"
+        "OPENAI_COMPATIBLE_PROVIDERS=\n"
+    )
     settings = load_settings(env)
+    assert settings.model_dump(exclude={"redis_host"}) == load_settings(None).model_dump(exclude={"redis_host"})
     assert settings.redis_host is None
     assert settings.openai_api_key is None
 
@@ -81,6 +85,35 @@ def test_compatible_servers_are_named_in_json(monkeypatch: pytest.MonkeyPatch) -
     assert settings.openai_compatible_providers["ollama"].model == "llama3.3"
     assert "sk-local-123" in [secret.get_secret_value() for secret in settings.secrets()]
     assert "sk-local-123" not in repr(settings)
+
+
+def test_json_that_is_none_is_one_line_without_the_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_COMPATIBLE_PROVIDERS", '{"x": {"api_key": "sk-very-secret"')
+    with pytest.raises(SettingsError, match=r"OPENAI_COMPATIBLE_PROVIDERS.*JSON") as caught:
+        load_settings(None)
+    assert "sk-very-secret" not in str(caught.value)
+
+
+def test_a_file_in_another_encoding_is_named(tmp_path: Path) -> None:
+    env = tmp_path / ".env"
+    env.write_bytes(b"AI_FALLBACK_SENTENCE=caf\xe9\n")
+    with pytest.raises(SettingsError, match="UTF-8"):
+        load_settings(env)
+
+
+@pytest.mark.parametrize("url", ["http://user:open-sesame@pbx:8088", "http://pbx:99999", "pbx:8088", "http://[::1"])
+def test_an_address_that_is_none_or_tells_a_password_is_refused(tmp_path: Path, url: str) -> None:
+    env = tmp_path / ".env"
+    env.write_text(f"ASTERISK_ARI_URL={url}\nASTERISK_ARI_USERNAME=a\nASTERISK_ARI_PASSWORD=b\n")
+    with pytest.raises(SettingsError, match="ASTERISK_ARI_URL") as caught:
+        load_settings(env)
+    assert "open-sesame" not in str(caught.value)
+
+
+def test_the_password_inside_the_databases_address_is_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://ai:p%40ss-word@db/ai")
+    secrets = {secret.get_secret_value() for secret in load_settings(None).secrets()}
+    assert {"p%40ss-word", "p@ss-word"} <= secrets
 
 
 def test_nothing_of_a_secret_is_in_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
