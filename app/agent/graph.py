@@ -37,7 +37,7 @@ from langgraph.types import Command
 
 from app.agent.actions import action_tools
 from app.agent.output import OutputSchema
-from app.agent.steps import Left, Rules, decide, whole_message
+from app.agent.steps import Left, Rules, UnreadableCall, decide, whole_message
 from app.core.errors import GatewayError
 from app.llm.errors import ProviderError
 from app.llm.interface import ModelOptions, ModelRef
@@ -113,8 +113,13 @@ class ModelStep(AgentMiddleware[AgentState[Any], TurnContext, Any]):
             _log.debug("model.answered", turn_id=turn.call.turn_id, messages=[message.model_dump()])
         seconds = turn.call.deadline - asyncio.get_running_loop().time()
         left = Left(seconds, _MAX_CORRECTIONS - turn.corrections)
-        step = decide(message, self._rules, left)
+        try:
+            step = decide(message, self._rules, left)
+        except UnreadableCall as error:
+            raise self._explain(error) from error
         turn.corrections += step.corrects
+        if step.repeat:
+            return await self._step(request)
         command: Command[Any] | None = Command(update={"jump_to": step.jump}) if step.jump else None
         return ExtendedModelResponse(ModelResponse(result=step.messages), command)
 

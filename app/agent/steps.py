@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, cast
 
-import orjson
 from langchain_core.messages import (
     AIMessage,
     AIMessageChunk,
@@ -26,6 +25,7 @@ from langchain_core.messages.ai import add_ai_message_chunks
 from app.agent.actions import ActionTool
 from app.agent.errors import InvalidOutput, TruncatedAnswer
 from app.agent.output import ANSWER, OutputSchema
+from app.llm.completion import is_object
 from app.tools.adapter import ToolOutcome
 from app.tools.errors import ArgumentsInvalid
 
@@ -46,10 +46,19 @@ CUT_REASONS = frozenset(
         "malformed_response",
         "language",
         "other",
+        "error",
+        "abort",
+        "insufficient_system_resource",
     }
 )
-# Seconds that must be left for another request, after an answer that does not match the output schema.
+# Gemini's words for a tool call that it could not write down; nothing of it arrives.
+_LOST_CALL = frozenset({"malformed_function_call", "unexpected_tool_call"})
+# Seconds that must be left for another request, after an answer that cannot be used.
 MIN_CORRECTION_SECONDS = 1.0
+
+
+class UnreadableCall(ValueError):
+    """The model called a tool in a form that cannot be read, and was told so once or there is no time for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +74,14 @@ class Step:
     """Attributes:
     messages: What is added to the conversation: the model's message first, then results that are known already.
     jump: Where the graph goes without looking at the messages; None: to the tools that are called, or to the end.
-    corrects: Whether the model is asked to correct its output, which a turn does once.
+    corrects: Whether the model is asked to correct its message, which a turn does once.
+    repeat: There is nothing to add; the same request is made again.
     """
 
     messages: list[BaseMessage]
     jump: Literal["end", "model"] | None = None
     corrects: bool = False
+    repeat: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +91,11 @@ class Left:
     seconds: float
     corrections: int
 
+    @property
+    def enough(self) -> bool:
+        """Whether the model may be asked to correct itself."""
+        return self.corrections > 0 and self.seconds >= MIN_CORRECTION_SECONDS
+
 
 def decide(message: AIMessage, rules: Rules, left: Left) -> Step:
     """What follows from ``message``, the model's reply.
@@ -87,6 +103,7 @@ def decide(message: AIMessage, rules: Rules, left: Left) -> Step:
     Raises:
         TruncatedAnswer: the provider cut it off.
         InvalidOutput: the output does not match its schema, and was corrected once or there is no time for it.
+        UnreadableCall: a tool was called with arguments that are no JSON object; likewise.
     """
     reason = finish_reason(message)
     if reason in CUT_REASONS:
@@ -94,12 +111,19 @@ def decide(message: AIMessage, rules: Rules, left: Left) -> Step:
             f"The provider ended the answer early ({reason}). If this happens often, raise AI_MAX_OUTPUT_TOKENS or ask "
             "for shorter answers in the prompt."
         )
+    if reason in _LOST_CALL:
+        if message.text.strip() or not left.enough:
+            raise UnreadableCall("it called a tool in a form that cannot be read")
+        return Step([], corrects=True, repeat=True)
     message, results = _repaired(message)
+    if results and not left.enough:
+        names = ", ".join(sorted({str(result.name) for result in results}))
+        raise UnreadableCall(f"it called {names} with arguments that are no JSON object")
     if not message.tool_calls:
         return _without_calls(message, rules, left)
     malformed = {result.tool_call_id for result in results}
     waiting = [call for call in message.tool_calls if _is_external(call, rules) and call["id"] not in malformed]
-    answered, corrects = False, False
+    answered, corrects = False, bool(malformed)
     refused = bool(malformed)
     for call in message.tool_calls:
         if call["id"] in malformed or _is_external(call, rules):
@@ -123,7 +147,7 @@ def whole_message(chunks: Sequence[AIMessageChunk]) -> AIMessage:
     """
     merged = add_ai_message_chunks(chunks[0], *chunks[1:]) if len(chunks) > 1 else chunks[0]
     message = cast("AIMessage", message_chunk_to_message(merged))
-    broken = [chunk for chunk in merged.tool_call_chunks if not _is_json_object(chunk["args"])]
+    broken = [chunk for chunk in merged.tool_call_chunks if not is_object(chunk["args"] or "")]
     if not broken:
         return message
     keep = {chunk["id"] for chunk in merged.tool_call_chunks} - {chunk["id"] for chunk in broken}
@@ -133,13 +157,6 @@ def whole_message(chunks: Sequence[AIMessageChunk]) -> AIMessage:
     ]
     calls = [call for call in message.tool_calls if call["id"] in keep]
     return message.model_copy(update={"tool_calls": calls, "invalid_tool_calls": invalid})
-
-
-def _is_json_object(text: str | None) -> bool:
-    try:
-        return isinstance(orjson.loads(text), dict) if text else True
-    except orjson.JSONDecodeError:
-        return False
 
 
 def finish_reason(message: AIMessage) -> str:
@@ -204,5 +221,5 @@ def _without_calls(message: AIMessage, rules: Rules, left: Left) -> Step:
 
 
 def _allow_correction(left: Left, mistake: str) -> None:
-    if left.corrections < 1 or left.seconds < MIN_CORRECTION_SECONDS:
+    if not left.enough:
         raise InvalidOutput(f"The output does not match the prompt's output schema: {mistake}")

@@ -6,7 +6,8 @@ piece; with ``stream_options.include_usage`` an event with empty ``choices`` and
 
 What is made of answers that do not go as they should:
 
-* a tool call whose arguments are not a JSON object: :class:`Malformed`, since half an order number is a wrong one;
+* a tool call whose arguments are not a JSON object: :data:`UNREADABLE` in their place, since half an order number is a
+  wrong one, and LangChain completes what was cut off; the agent tells the model;
 * tool calls in an answer that was cut off (``length``) or filtered: dropped; the finish reason says so;
 * the end of the stream before a finish reason: :class:`Malformed`;
 * no ``[DONE]`` after the finish reason: accepted, several servers do not send it;
@@ -30,6 +31,17 @@ MAX_BYTES = 48_000_000  # of the stream: a token of text comes in an event of so
 
 # Finish reasons with which a tool call is complete. Everything else ended the answer before its end.
 WHOLE = frozenset({"stop", "tool_calls", "function_call"})
+
+# In place of arguments that are no JSON object: itself none, nor the beginning of one.
+UNREADABLE = "unreadable"
+
+
+def is_object(arguments: str) -> bool:
+    """Whether the arguments of a tool call are a JSON object; none at all are an empty one."""
+    try:
+        return isinstance(orjson.loads(arguments), dict) if arguments.strip() else True
+    except orjson.JSONDecodeError:
+        return False
 
 
 class Malformed(Exception):
@@ -59,7 +71,7 @@ class ToolCallParts:
 
 @dataclass(frozen=True, slots=True)
 class WireToolCall:
-    """A whole tool call; ``arguments`` is a JSON object, checked."""
+    """A whole tool call; ``arguments`` is a JSON object, checked, or :data:`UNREADABLE`. ``id`` may be empty."""
 
     id: str
     name: str
@@ -98,7 +110,8 @@ class CompletionStream:
         self._reason = ""
         self._model = ""
         self._usage: Mapping[str, Any] | None = None
-        self._calls: dict[int, ToolCallParts] = {}
+        self._calls: list[ToolCallParts] = []
+        self._open: dict[int | None, ToolCallParts] = {}  # by index, the call that further pieces belong to
 
     def feed(self, chunk: bytes) -> str:
         """The text that ``chunk`` completes; often empty.
@@ -120,13 +133,13 @@ class CompletionStream:
         """What came of the answer, after its last byte.
 
         Raises:
-            Malformed: The answer ended in the middle, or a tool call cannot be read.
+            Malformed: The answer ended in the middle, or a tool call has no name.
         """
         if not self.finished:
             raise Malformed("ended its answer in the middle.")
         calls: tuple[WireToolCall, ...] = ()
         if self._reason in WHOLE:
-            calls = tuple(_whole(index, call) for index, call in sorted(self._calls.items()))
+            calls = tuple(_whole(call) for call in self._calls)
         return Finish(self._reason, self._model, calls, self._usage)
 
     def _event(self, data: bytes) -> str:
@@ -173,9 +186,7 @@ class CompletionStream:
         return text
 
     def _tool_call(self, part: Mapping[str, Any]) -> None:
-        # Some servers leave the index out and send each call whole: those get the next free one.
-        index = part.get("index")
-        call = self._calls.setdefault(len(self._calls) if index is None else int(index), ToolCallParts())
+        call = self._call_of(part)
         call.id = part.get("id") or call.id
         function = part.get("function") or {}
         call.name = function.get("name") or call.name
@@ -185,6 +196,22 @@ class CompletionStream:
             text = arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode()
             self._count(text)
             call.arguments.append(text)
+
+    def _call_of(self, part: Mapping[str, Any]) -> ToolCallParts:
+        """The call that ``part`` belongs to.
+
+        By the protocol its index says so. Some servers leave it out, others write 0 for every call (Ollama did): there
+        a name beside another id, or beside none, begins the next one.
+        """
+        index = None if part.get("index") is None else int(part["index"])
+        call, id = self._open.get(index), part.get("id")
+        begins = bool((part.get("function") or {}).get("name"))
+        if call is not None and begins:
+            begins = (id != call.id if id else True) if index is None else bool(id and call.id and id != call.id)
+        if call is None or begins:
+            call = self._open[index] = ToolCallParts()
+            self._calls.append(call)
+        return call
 
     def _count(self, text: str) -> None:
         self._characters += len(text)
@@ -203,14 +230,8 @@ def read_whole(body: bytes) -> tuple[str, Finish]:
     return text, stream.end()
 
 
-def _whole(index: int, call: ToolCallParts) -> WireToolCall:
+def _whole(call: ToolCallParts) -> WireToolCall:
     arguments = "".join(call.arguments).strip() or "{}"
     if not call.name:
         raise Malformed("called a tool without a name.")
-    try:
-        value = orjson.loads(arguments)
-    except orjson.JSONDecodeError:
-        raise Malformed(f"called the tool {call.name!r} with arguments that are not JSON, or cut off.") from None
-    if not isinstance(value, dict):
-        raise Malformed(f"called the tool {call.name!r} with arguments that are not a JSON object.")
-    return WireToolCall(call.id or f"call_{index}", call.name, arguments)
+    return WireToolCall(call.id, call.name, arguments if is_object(arguments) else UNREADABLE)

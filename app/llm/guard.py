@@ -10,11 +10,10 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any, cast
 
-import orjson
-from langchain_core.messages import AIMessageChunk
+from langchain_core.messages import AIMessageChunk, ToolCallChunk
 from langchain_core.outputs import ChatGenerationChunk
 
-from app.llm.completion import MAX_TEXT
+from app.llm.completion import MAX_TEXT, UNREADABLE, is_object
 from app.llm.errors import ProviderError
 from app.llm.explain import Origin, explain, nonsense
 from app.llm.pace import Pace
@@ -30,8 +29,8 @@ async def guarded(
     """The chunks of ``stream``. Those from the first tool call on are held back until the answer is known to be whole.
 
     Raises:
-        ProviderError: In place of every error of the library; and when the stream ends in the middle, grows beyond
-            all measure, or calls a tool with arguments that are not a JSON object.
+        ProviderError: In place of every error of the library; and when the stream ends in the middle, or grows beyond
+            all measure.
     """
     guard, pace = _Guard(origin), Pace()
     batch: list[ChatGenerationChunk] = []
@@ -66,7 +65,6 @@ class _Guard:
         self._reason = ""
         self._held: list[ChatGenerationChunk] = []
         self._calls: dict[Any, list[str]] = {}  # the arguments of each tool call, by index
-        self._names: dict[Any, str] = {}
 
     def take(self, chunk: ChatGenerationChunk) -> bool:
         """Note what is in ``chunk``; whether it may go on at once."""
@@ -76,12 +74,9 @@ class _Guard:
             self._reason = str(reason).lower()
         self._size += len(chunk.text)
         for call in message.tool_call_chunks:
-            key = call.get("index") if call.get("index") is not None else call.get("id")
             arguments = call.get("args") or ""
             self._size += len(arguments)
-            self._calls.setdefault(key, []).append(arguments)
-            if call.get("name"):
-                self._names[key] = str(call["name"])
+            self._calls.setdefault(_key(call), []).append(arguments)
         if self._size > MAX_TEXT:
             raise nonsense(self._origin, f"sent an answer of more than {MAX_TEXT:,} characters.")
         if self._calls:
@@ -90,26 +85,30 @@ class _Guard:
         return True
 
     def end(self) -> list[ChatGenerationChunk]:
-        """The chunks that were held back; without their tool calls when the answer was cut off."""
+        """The chunks that were held back; without their tool calls when the answer was cut off, and with
+        :data:`UNREADABLE` in place of arguments that are not a JSON object."""
         if not self._reason:
             raise nonsense(self._origin, "ended its answer in the middle.")
-        if self._reason == "malformed_function_call":
-            raise nonsense(self._origin, "called a tool in a form that cannot be read.")
         if self._reason not in _WHOLE:
             for chunk in self._held:
                 _drop_tool_calls(cast("AIMessageChunk", chunk.message))
             return self._held
-        for key, parts in self._calls.items():
-            try:
-                whole = isinstance(orjson.loads("".join(parts) or "{}"), dict)
-            except orjson.JSONDecodeError:
-                whole = False
-            if not whole:
-                name = self._names.get(key, "")
-                raise nonsense(
-                    self._origin, f"called the tool {name!r} with arguments that are not a JSON object, or cut off."
-                )
+        broken = {key for key, parts in self._calls.items() if not is_object("".join(parts))}
+        for chunk in self._held if broken else ():
+            _spoil(cast("AIMessageChunk", chunk.message), broken)
         return self._held
+
+
+def _key(call: ToolCallChunk) -> Any:
+    return call["index"] if call.get("index") is not None else call.get("id")
+
+
+def _spoil(message: AIMessageChunk, broken: set[Any]) -> None:
+    """Put :data:`UNREADABLE` in place of arguments that LangChain would complete to something that was never said."""
+    for call in message.tool_call_chunks:
+        if _key(call) in broken:
+            call["args"] = UNREADABLE
+            message.tool_calls = [each for each in message.tool_calls if each["id"] != call["id"]]
 
 
 def _drop_tool_calls(message: AIMessageChunk) -> None:

@@ -12,6 +12,7 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
+from uuid import uuid4
 
 import aiohttp
 import orjson
@@ -241,10 +242,12 @@ def _text(text: str) -> ChatGenerationChunk:
 
 def _last(finish: Finish) -> ChatGenerationChunk:
     """The last chunk: tool calls, whole; usage; and the reason for the end."""
-    calls = [
-        ToolCallChunk(name=call.name, args=call.arguments, id=call.id, index=index)
-        for index, call in enumerate(finish.tool_calls)
-    ]
+    calls, taken = [], {""}
+    for index, call in enumerate(finish.tool_calls):
+        # Servers that give no id, or the same to all: results are told apart by it, in later requests too.
+        id = call.id if call.id not in taken else f"call_{uuid4().hex}"
+        taken.add(id)
+        calls.append(ToolCallChunk(name=call.name, args=call.arguments, id=id, index=index))
     message = AIMessageChunk(
         content="", tool_call_chunks=calls, usage_metadata=_usage(finish.usage), chunk_position="last"
     )

@@ -187,6 +187,31 @@ async def test_a_cut_tool_call_never_runs(wired: MakeWired, wire: str, fault: An
 
 
 @every_wire
+async def test_a_model_that_calls_a_tool_in_a_broken_form_may_try_once_more(wired: MakeWired, wire: str) -> None:
+    async with raw_server(response(b'{"state": "sent"}')) as server:
+        made = wired(wire, tool(server.url + "/{{ id }}", {"id": {"type": "string"}}))
+        call = StubToolCall("look_up", {"id": "A1-long-enough-to-be-cut"})
+        broken, right = Answer(tool_calls=(call,), fault="truncated"), Answer(tool_calls=(call,))
+        made.stub.script([broken, right, Answer(text="It was sent.")])
+        assert (await run(made.agent, turn()))[1].text == "It was sent."
+        assert server.request_line == "GET /A1-long-enough-to-be-cut HTTP/1.1"
+        made.stub.script([Answer(text="Yes.")])
+        assert (await run(made.agent, turn("Really?")))[1].text == "Yes."
+        made.stub.script([broken, broken, right])
+        with pytest.raises(ProviderNonsense):
+            await run(made.agent, turn())
+        assert len(server.requests) == 1
+
+
+@every_wire
+async def test_a_second_model_takes_over_from_one_that_cannot_call_tools(wired: MakeWired, wire: str) -> None:
+    made = wired(wire, tool("http://127.0.0.1:9/x"), fallback_ai_model="gemini:other" if wire != "gemini" else "openai")
+    broken = Answer(tool_calls=(StubToolCall("look_up", {"id": "long enough to be cut"}),), fault="truncated")
+    made.stub.script([broken, broken, Answer(text="Hello from the second.")])
+    assert (await run(made.agent, turn()))[1].text == "Hello from the second."
+
+
+@every_wire
 async def test_hanging_up_closes_the_stream_and_the_tools_request(wired: MakeWired, wire: str) -> None:
     async with raw_server(None) as server:
         made = wired(wire, tool(server.url + "/x"))

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.llm import completion
-from app.llm.completion import CompletionStream, ErrorEvent, Finish, Malformed, read_whole
+from app.llm.completion import UNREADABLE, CompletionStream, ErrorEvent, Finish, Malformed, read_whole
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 ARGUMENTS = st.dictionaries(TEXT, st.one_of(TEXT, st.integers(-(2**53), 2**53), st.booleans()), max_size=3)
@@ -99,10 +99,34 @@ def test_arguments_sent_as_an_object_are_read() -> None:
 
 
 @pytest.mark.parametrize("arguments", ['{"order_id": "A1', "[1]", '"A1"', "{order_id: A1}"])
-def test_a_call_with_broken_arguments_is_refused(arguments: str) -> None:
+def test_broken_arguments_come_through_as_something_that_nobody_can_complete(arguments: str) -> None:
     stream = event(call(0, name="get_order", id="c", arguments=arguments)) + event({}, "tool_calls") + DONE
-    with pytest.raises(Malformed, match="get_order"):
-        read(stream)
+    _, finish = read(stream)
+    assert [(made.name, made.arguments) for made in finish.tool_calls] == [("get_order", UNREADABLE)]
+
+
+def test_a_call_without_a_name_is_malformed() -> None:
+    with pytest.raises(Malformed, match="name"):
+        read(event(call(0, id="c", arguments="{}")) + event({}, "tool_calls") + DONE)
+
+
+@pytest.mark.parametrize("index", [{"index": 0}, {}], ids=["always 0", "none"])
+@pytest.mark.parametrize("whole", [True, False])
+def test_calls_that_only_their_ids_tell_apart_stay_apart(index: dict[str, int], whole: bool) -> None:
+    parts: list[dict[str, Any]] = []
+    for n in range(3):
+        first = "" if not whole else f'{{"n": {n}}}'
+        parts.append({**index, "id": f"c{n}", "function": {"name": "t", "arguments": first}})
+        if not whole:
+            parts += [{**index, "function": {"arguments": text}} for text in ('{"n": ', f"{n}}}")]
+    _, finish = read(b"".join(event({"tool_calls": [part]}) for part in parts) + event({}, "tool_calls") + DONE)
+    assert [(made.id, made.arguments) for made in finish.tool_calls] == [(f"c{n}", f'{{"n": {n}}}') for n in range(3)]
+
+
+def test_an_id_and_a_name_that_are_repeated_with_each_piece_are_one_call() -> None:
+    parts = [{"index": 0, "id": "c", "function": {"name": "t", "arguments": text}} for text in ('{"n"', ": 1}")]
+    _, finish = read(b"".join(event({"tool_calls": [part]}) for part in parts) + event({}, "tool_calls") + DONE)
+    assert [made.arguments for made in finish.tool_calls] == ['{"n": 1}']
 
 
 @pytest.mark.parametrize("reason", ["length", "content_filter", "insufficient_system_resource"])
