@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from app.db import migrate
 from app.db.engine import make_engine
 from app.db.errors import DatabaseUnavailable
-from app.db.urls import async_url, describe_url
+from app.db.urls import async_url, describe_url, sqlite_path
 from app.models.revision import RevisionRow
 
 # Seconds for a ping. Letting go of a connection that stands still takes SQLAlchemy two more.
@@ -68,8 +68,17 @@ class Database:
                 service made the tables.
             DatabaseUnavailable: no connection.
         """
-        with self._explained():
-            previous, revision = await migrate.upgrade(self._engine, service_url=service_url)
+        engine = self._engine
+        if engine.dialect.name != "sqlite" or sqlite_path(self._url) is not None:
+            engine = make_engine(
+                self._url, statement_timeout=migrate.STATEMENT_TIMEOUT, lock_timeout=migrate.LOCK_TIMEOUT
+            )
+        try:
+            with self._explained():
+                previous, revision = await migrate.upgrade(engine, service_url=service_url)
+        finally:
+            if engine is not self._engine:
+                await engine.dispose()
         return MigrationReport(created=previous is None, revision=revision, previous=previous)
 
     @asynccontextmanager

@@ -27,8 +27,10 @@ log = structlog.get_logger(__name__)
 
 # Found by the package, not by the working directory: it must work from a wheel.
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
-# Seconds that an instance waits for another one's migration.
+# Seconds that an instance waits for another one's migration, and that one statement of it may take: far more than the
+# service's own have, for it may rebuild a large table.
 LOCK_TIMEOUT: Final = 60
+STATEMENT_TIMEOUT: Final = 3_600
 # A number of our own for PostgreSQL's advisory lock; any would do, as long as all versions use the same.
 _ADVISORY_LOCK: Final = 0x61_73_74_61_69
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Generic, TypeVar
@@ -127,7 +126,7 @@ class Snapshot(Generic[T]):
         """Load now, after a write of this process. A failure does not undo the write: the watch loads it later."""
         try:
             await self.refresh()
-        except DatabaseError as error:
+        except Exception as error:  # noqa: BLE001 - the write is done, and an answer that says otherwise would be wrong
             self._failed(error)
 
     async def aclose(self) -> None:
@@ -135,8 +134,7 @@ class Snapshot(Generic[T]):
         poller, self._poller = self._poller, None
         if poller is not None:
             poller.cancel()
-            with suppress(asyncio.CancelledError):
-                await poller
+            await asyncio.wait((poller,))
 
     def _in_force(self) -> Loaded[T]:
         if self._loaded is None:
@@ -154,8 +152,6 @@ class Snapshot(Generic[T]):
                 failures = 0
             except Exception as error:  # noqa: BLE001 - a row that cannot be read must not end the watch for good
                 failures = min(failures + 1, 10)
-                if not isinstance(error, DatabaseError):
-                    UNEXPECTED.labels(where=f"snapshot.{self._name}").inc()
                 self._failed(error)
 
     async def _look(self) -> None:
@@ -175,6 +171,8 @@ class Snapshot(Generic[T]):
             log.info("snapshot.fresh_again", snapshot=self._name, revision=self._status.revision)
 
     def _failed(self, error: Exception) -> None:
+        if not isinstance(error, DatabaseError):
+            UNEXPECTED.labels(where=f"snapshot.{self._name}").inc()
         status = self._status
         if status is None:
             return

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import stat
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from app.db.database import Database
+from app.db.engine import make_engine
 from app.db.errors import DatabaseUnavailable
 from app.models.revision import PROMPTS, TOOLS
 from lab.servers import MariaDB, Postgres
@@ -23,6 +27,33 @@ async def test_sqlite_connections_have_foreign_keys_and_a_log_that_readers_do_no
         assert await session.scalar(text("PRAGMA journal_mode")) == "wal"
         assert await session.scalar(text("PRAGMA busy_timeout")) == 5000
     await database.aclose()
+
+
+async def test_a_new_sqlite_file_is_its_users_own(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/test.db")
+    await database.migrate()
+    async with database.writing(PROMPTS) as session:
+        await session.execute(text("SELECT 1"))
+        modes = {entry.name: stat.S_IMODE(entry.stat().st_mode) for entry in os.scandir(tmp_path)}
+    assert modes == {"test.db": 0o600, "test.db-wal": 0o600, "test.db-shm": 0o600}
+    await database.aclose()
+
+
+async def test_the_mode_of_a_sqlite_file_that_is_there_is_its_owners_business(tmp_path: Path) -> None:
+    file = tmp_path / "test.db"
+    file.touch()
+    file.chmod(0o640)
+    database = Database(f"sqlite:///{file}")
+    await database.migrate()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
+    await database.aclose()
+
+
+async def test_an_error_of_the_database_does_not_repeat_the_values(database: Database) -> None:
+    with pytest.raises((SQLAlchemyError, DatabaseUnavailable)) as caught:
+        async with database.session() as session:
+            await session.execute(text("SELECT :token FROM nowhere"), {"token": "Bearer hunter2"})
+    assert "hunter2" not in f"{caught.value} {caught.value.__cause__}"
 
 
 async def test_a_database_in_memory_keeps_its_tables_between_sessions() -> None:
@@ -148,5 +179,27 @@ async def test_a_database_that_stands_still_costs_a_ping_three_seconds_and_no_mo
         assert time.monotonic() - began < 3.5
     finally:
         await asyncio.to_thread(postgres.resume)
+    await database.ping()
+    await database.aclose()
+
+
+@pytest.mark.mariadb
+async def test_a_mariadb_that_stands_still_is_given_up_in_the_end(
+    mariadb: MariaDB, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.db.database.make_engine", partial(make_engine, statement_timeout=1))
+    database = Database(mariadb.url)
+
+    async def freeze_in_the_middle() -> None:
+        async with asyncio.timeout(10), database.session() as session:
+            await session.execute(text("SELECT 1"))
+            await asyncio.to_thread(mariadb.pause)
+            await session.execute(text("SELECT 1"))
+
+    try:
+        with pytest.raises(DatabaseUnavailable, match="read timeout"):
+            await freeze_in_the_middle()
+    finally:
+        await asyncio.to_thread(mariadb.resume)
     await database.ping()
     await database.aclose()

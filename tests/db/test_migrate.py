@@ -13,8 +13,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 
-from app.db import engine, migrate
+from app.db import migrate
 from app.db.database import Database
+from app.db.engine import make_engine
 from app.db.errors import MigrationFailed
 from app.models import Base
 from app.prompts.render import check
@@ -173,7 +174,6 @@ async def test_a_lock_that_another_instance_holds_too_long_is_given_up_with_a_re
     empty_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(migrate, "LOCK_TIMEOUT", 1)
-    monkeypatch.setattr(engine, "SQLITE_BUSY_MS", 500)
     database, other = Database(empty_url), Database(empty_url)
     async with database.engine.connect() as connection:
         await connection.execution_options(sqlite_begin="EXCLUSIVE")
@@ -183,5 +183,27 @@ async def test_a_lock_that_another_instance_holds_too_long_is_given_up_with_a_re
                 await other.migrate()
             await connection.run_sync(lambda _: stack.close())
     assert (await other.migrate()).created
+    await database.aclose()
+    await other.aclose()
+
+
+async def test_an_instance_waits_for_anothers_migration_longer_than_a_statement_may_take(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "app.db.database.make_engine",
+        lambda url, **changes: make_engine(url, **{"statement_timeout": 1, "lock_timeout": 0.5, **changes}),
+    )
+    database, other = Database(empty_url), Database(empty_url)
+    async with database.engine.connect() as connection:
+        await connection.execution_options(sqlite_begin="EXCLUSIVE")
+        with ExitStack() as stack:
+            await connection.run_sync(lambda sync: stack.enter_context(migrate._lock(sync)))
+            waiting = asyncio.create_task(other.migrate())
+            # The holder's own statements may not take longer than a second either, so it takes only time.
+            await asyncio.sleep(2)
+            assert not waiting.done()
+            await connection.run_sync(lambda _: stack.close())
+    assert (await waiting).created
     await database.aclose()
     await other.aclose()

@@ -134,3 +134,12 @@ async def test_pauses_grow_while_the_database_is_away(table: Table, monkeypatch:
     assert pauses[0] == pytest.approx(1, rel=0.11)
     assert pauses[3] == pytest.approx(8, rel=0.11)
     assert max(pauses) <= 33
+
+
+async def test_a_write_is_no_failure_because_its_row_cannot_be_read_again(
+    table: Table, snapshot: Snapshot[str]
+) -> None:
+    table.failure = KeyError("a row that somebody changed by hand")
+    await snapshot.after_write()
+    assert snapshot.value == "copy 1"
+    assert snapshot.status.stale_since is not None
