@@ -18,6 +18,8 @@ from app.prompts.render import check
 
 MAX_CONTENT_BYTES: Final = 1_048_576
 MAX_JSON_BYTES: Final = 1_000_000
+# Checking a schema takes a millisecond for each 300 bytes.
+MAX_SCHEMA_BYTES: Final = 64_000
 # A sentence for the caller; longer ones would not fit AI_RESPONSE.
 MAX_SENTENCE_BYTES: Final = 4_000
 MAX_MODEL_BYTES: Final = 200
@@ -50,7 +52,7 @@ class PromptDraft:
 
 
 def validate(draft: PromptDraft) -> None:
-    """Refuse what cannot be kept, or would fail in a call.
+    """Refuse what cannot be kept, or would fail in a call. Takes up to some tenths of a second: not for the event loop.
 
     Raises:
         PromptInvalid: for the first field that is malformed, with the field's name.
@@ -63,7 +65,7 @@ def validate(draft: PromptDraft) -> None:
     for name, limit in (("model", MAX_MODEL_BYTES), ("fallback", MAX_SENTENCE_BYTES), ("greeting", MAX_SENTENCE_BYTES)):
         _text(getattr(draft, name), name, limit)
     _text(draft.note, "note", MAX_NOTE_BYTES)
-    _json(draft.metadata, "metadata")
+    _json(draft.metadata, "metadata", MAX_JSON_BYTES)
     _between(draft.temperature, "temperature", 0, MAX_TEMPERATURE)
     _between(draft.timeout, "timeout", 0.1, MAX_TIMEOUT)
     for tool in draft.tools or ():
@@ -91,10 +93,10 @@ def _text(value: str | None, name: str, limit: int) -> None:
         raise PromptInvalid(f"The {name} {problem}.", field=name)
 
 
-def _json(value: Any, name: str) -> None:
+def _json(value: Any, name: str, limit: int) -> None:
     if not isinstance(value, Mapping):
         raise PromptInvalid(f"The {name} must be a JSON object: {{ ... }}.", field=name)
-    problem = json_problem(dict(value), max_bytes=MAX_JSON_BYTES)
+    problem = json_problem(dict(value), max_bytes=limit)
     if problem:
         raise PromptInvalid(f"The {name} {problem}.", field=name)
 
@@ -123,7 +125,7 @@ def _actions(actions: tuple[Action, ...]) -> None:
 def _output_schema(schema: Mapping[str, Any] | None) -> None:
     if schema is None:
         return
-    _json(schema, "output_schema")
+    _json(schema, "output_schema", MAX_SCHEMA_BYTES)
     if schema.get("type") != "object" or not isinstance(schema.get("properties"), Mapping) or not schema["properties"]:
         raise PromptInvalid(
             'The output schema must describe an object with fields: {"type": "object", "properties": {...}}; each '

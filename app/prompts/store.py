@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
@@ -57,7 +58,7 @@ class PromptStore:
         Raises:
             PromptInvalid, PromptNameTaken
         """
-        validate(draft)
+        await asyncio.to_thread(validate, draft)
         now = utc_now()
         async with self._writing() as session:
             await refuse_taken(session, draft.name, except_id=None)
@@ -88,7 +89,7 @@ class PromptStore:
             PromptNotFound, PromptInvalid, PromptNameTaken
             PromptConflict: somebody else saved in the meantime.
         """
-        validate(draft)
+        await asyncio.to_thread(validate, draft)
         async with self._writing() as session:
             row = await prompt_row(session, prompt_id)
             await refuse_conflict(session, row, expected_version)

@@ -254,3 +254,23 @@ async def test_a_template_that_does_not_parse_is_its_own_error() -> None:
     with pytest.raises(PromptTemplateError):
         await PromptStore(database).create(replace(FULL, content="{% if %}"), by="anna")
     await database.aclose()
+
+
+async def test_checking_a_large_schema_holds_nobody_up(store: PromptStore) -> None:
+    properties = {f"field_{number}": {"type": "string"} for number in range(1_500)}
+    draft = PromptDraft("large", "x", output_schema={"type": "object", "properties": properties})
+    loop = asyncio.get_running_loop()
+    start, longest, saving = loop.time(), 0.0, asyncio.create_task(store.create(draft, by="anna"))
+    while not saving.done():
+        began = loop.time()
+        await asyncio.sleep(0.001)
+        longest = max(longest, loop.time() - began)
+    assert (await saving).prompt.output_schema == draft.output_schema
+    assert longest < (loop.time() - start) / 2  # on the event loop it would be nearly all of it
+
+
+async def test_a_schema_that_no_provider_would_take_is_refused_before_it_is_checked(store: PromptStore) -> None:
+    properties = {f"field_{number}": {"type": "string"} for number in range(20_000)}
+    with pytest.raises(PromptInvalid, match="at most 64,000") as caught:
+        await store.create(PromptDraft("a", "x", output_schema={"type": "object", "properties": properties}), by="a")
+    assert caught.value.field == "output_schema"
