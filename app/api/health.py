@@ -47,7 +47,7 @@ async def readyz(request: Request, response: Response) -> ReadinessBody:
     summary="Metrics for Prometheus",
     response_class=PlainTextResponse,
     dependencies=[Depends(signed_in)],
-    responses=problems(401, 429),
+    responses=problems(401, 429, 500, 503),
 )
 async def metrics() -> Response:
     """Needs the login, since a proxy in front easily shows it to everybody: ``basic_auth`` in the scrape configuration.

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, FastAPI
 
 from app.api import docs, example, health, problems, prompts, status, tools
 from app.api.guard import Guard, signed_in
+from app.api.head import HeadAsGet
 from app.api.headers import SecurityHeaders
 from app.api.limits import BodyLimit
 from app.api.responses import ANY
@@ -46,6 +47,7 @@ def install(app: FastAPI) -> None:
     app.add_middleware(Guard)
     app.add_middleware(problems.UnexpectedErrors)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(HeadAsGet)
     _document_problems(app)
 
 

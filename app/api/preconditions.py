@@ -23,7 +23,8 @@ IfMatch = Annotated[
     ),
 ]
 
-_ETAG: Final = re.compile(r'"([1-9][0-9]{0,8})"')
+# A proxy that compresses answers makes their ETags weak; for us both kinds say the same.
+_ETAG: Final = re.compile(r'(?:W/)?"([1-9][0-9]{0,8})"')
 
 
 def set_etag(response: Response, version: int) -> None:

@@ -133,12 +133,12 @@ async def _on_http(request: Request, error: Exception) -> Response:
 
 def _allowed(request: Request) -> list[str]:
     """All methods of this address. Starlette names only those of the first route that has it."""
-    methods = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-    return [
+    methods = [
         method
-        for method in methods
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
         if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
     ]
+    return [name for method in methods for name in (("GET", "HEAD") if method == "GET" else (method,))]
 
 
 _SENTENCES: Final = {

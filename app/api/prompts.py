@@ -76,7 +76,10 @@ async def save_prompt(
 
 
 @router.delete(
-    "/{prompt_id}", status_code=204, summary="Delete a prompt", responses=problems(400, 403, 404, 409, 412, 422)
+    "/{prompt_id}",
+    status_code=204,
+    summary="Delete a prompt",
+    responses=problems(400, 403, 404, 409, 412, 413, 415, 422),
 )
 async def delete_prompt(parts: PartsDep, prompt_id: Id, if_match: IfMatch = None) -> None:
     """With all its versions. The default prompt can be deleted only when it is the last one."""
@@ -112,7 +115,9 @@ async def publish_version(
     return PromptBody.of(record)
 
 
-@router.post("/{prompt_id}/default", summary="Make a prompt the default", responses=problems(403, 404, 409, 422))
+@router.post(
+    "/{prompt_id}/default", summary="Make a prompt the default", responses=problems(403, 404, 409, 413, 415, 422)
+)
 async def set_default(parts: PartsDep, user: UserDep, prompt_id: Id, response: Response) -> PromptBody:
     """Calls that name no prompt use it. Exactly one is the default."""
     record = await parts.prompts.set_default(prompt_id, by=user.name)

@@ -14,6 +14,8 @@ FREE_GUESSES: Final = 5
 LONGEST_WAIT: Final = 60.0  # seconds
 FORGET_AFTER: Final = 900.0  # seconds without a wrong password
 MAX_ADDRESSES: Final = 4096
+# A proxy that passes on any X-Forwarded-For may hand us anything for an address.
+_LONGEST_NAME: Final = 64
 
 
 @dataclass(slots=True)
@@ -85,7 +87,7 @@ def _network(address: str) -> str:
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
-        return address
+        return address[:_LONGEST_NAME]
     if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is None:
         return str(ipaddress.ip_network((parsed, 64), strict=False).network_address)
     return str(parsed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
@@ -34,7 +35,7 @@ async def list_tools(
 @router.post("", status_code=201, summary="Create a tool", responses={**BODY, **problems(409)})
 async def create_tool(parts: PartsDep, user: UserDep, body: ToolCreate, response: Response) -> ToolBody:
     """As version 1; models are offered it from the next turn on."""
-    record = await parts.tools.create(body.definition(), by=user.name, note=body.note)
+    record = await parts.tools.create(await asyncio.to_thread(body.definition), by=user.name, note=body.note)
     response.headers["Location"] = f"/api/tools/{record.definition.id}"
     set_etag(response, record.summary.version)
     return ToolBody.of(record)
@@ -54,17 +55,18 @@ async def save_tool(
 ) -> ToolBody:
     """As a new version. Say which version you made it from, by `If-Match` or `expected_version`."""
     expected = expected_version(if_match, body.expected_version)
+    definition = await asyncio.to_thread(body.definition)
     try:
-        record = await parts.tools.save(
-            tool_id, body.definition(), by=user.name, expected_version=expected, note=body.note
-        )
+        record = await parts.tools.save(tool_id, definition, by=user.name, expected_version=expected, note=body.note)
     except ToolConflict as error:
         raise conflict(error, if_match) from error
     set_etag(response, record.summary.version)
     return ToolBody.of(record)
 
 
-@router.delete("/{tool_id}", status_code=204, summary="Delete a tool", responses=problems(400, 403, 404, 412, 422))
+@router.delete(
+    "/{tool_id}", status_code=204, summary="Delete a tool", responses=problems(400, 403, 404, 412, 413, 415, 422)
+)
 async def delete_tool(parts: PartsDep, tool_id: Id, if_match: IfMatch = None) -> None:
     """With all its versions. Prompts that name it go on without it."""
     try:

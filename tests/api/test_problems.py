@@ -37,7 +37,7 @@ async def test_an_unknown_address_says_where_to_look(client: httpx2.AsyncClient)
 async def test_a_wrong_method_is_a_problem_too(client: httpx2.AsyncClient) -> None:
     response = await client.patch("/api/prompts/1")
     assert problem_of(response, 405)["code"] == "method_not_allowed"
-    assert response.headers["allow"] == "GET, PUT, DELETE"
+    assert response.headers["allow"] == "GET, HEAD, PUT, DELETE"
 
 
 @pytest.mark.parametrize("body", [b"{", b"", b'{"name": }', b"\xff\xfe", b"[" * 100_000])

@@ -61,3 +61,10 @@ def test_the_table_is_bounded_and_drops_the_quietest() -> None:
         guess(throttle, f"192.0.2.{last}", 1)
     assert len(throttle) == 3
     assert throttle.wait("192.0.2.1", 0.0) == 0
+
+
+def test_what_is_no_address_takes_no_more_memory_than_one() -> None:
+    throttle = LoginThrottle()
+    guess(throttle, "x" * 60_000, FREE_GUESSES + 1)
+    assert throttle.wait("x" * 60_000, 0.0) == 1
+    assert max(len(address) for address in throttle._guessers) <= 64
