@@ -13,6 +13,7 @@ if __name__ == "__main__" and not __package__:
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 import asyncio
+import atexit
 import gc
 import signal
 from collections.abc import AsyncIterator
@@ -23,6 +24,8 @@ from typing import Any
 
 import structlog
 from fastapi import FastAPI
+from starlette.datastructures import State
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.agent.agent import Agent
 from app.agent.history import TurnCodec
@@ -49,6 +52,9 @@ from app.tools.store import ToolStore
 from app.web.install import install as install_web
 
 logger = structlog.get_logger("app.main")
+
+# Seconds that open web requests get when the service stops.
+WEB_STOP_WITHIN = 1
 
 
 def package_version() -> str:
@@ -183,7 +189,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_parts(settings) as parts:
+        async with AsyncExitStack() as stack:
+            try:
+                parts = await stack.enter_async_context(open_parts(settings))
+            except GatewayError as error:
+                logger.critical("service.not_started", error=error.code, detail=str(error))
+                app.state.said = True
+                raise
             app.state.parts = parts
             if parts.credentials.generated:
                 _show_password(settings, parts)
@@ -199,9 +211,30 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         openapi_url=None,
     )
     app.state.settings = settings
+    app.add_middleware(_OneLine, state=app.state)
     install_api(app)
     install_web(app)
     return app
+
+
+class _OneLine:
+    """Leaves the stack trace out of a start that failed for a reason which the log has in one line."""
+
+    def __init__(self, app: ASGIApp, state: State) -> None:
+        self._app = app
+        self._state = state
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            await self._app(scope, receive, send)
+            return
+
+        async def brief(message: Message) -> None:
+            if message["type"] == "lifespan.startup.failed" and getattr(self._state, "said", False):
+                message = {**message, "message": ""}
+            await send(message)
+
+        await self._app(scope, receive, brief)
 
 
 def _show_password(settings: Settings, parts: Parts) -> None:
@@ -238,7 +271,9 @@ def serve(settings: Settings) -> None:
             port=settings.web_port,
             log_config=None,
             access_log=False,
-            timeout_graceful_shutdown=max(1, round(settings.ai_drain_timeout)),
+            # Web requests are short, and the calls wait for their own stop until these are done. All of it has to be
+            # over before Docker's ten seconds are.
+            timeout_graceful_shutdown=WEB_STOP_WITHIN,
         )
     except KeyboardInterrupt:
         pass  # stopped by Ctrl-C, after everything was shut down
@@ -262,7 +297,7 @@ def __getattr__(name: str) -> Any:
             settings = load_settings()
         except SettingsError as error:
             sys.exit(f"asterisk-ai: {error}")
-        _start_logging(settings)
+        atexit.register(_start_logging(settings).close)  # nobody else closes it: the process is not ours
         return create_app(settings)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

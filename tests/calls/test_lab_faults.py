@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from lab.asterisk import Asterisk
@@ -118,6 +119,22 @@ async def test_a_restarted_asterisk_is_found_again(tmp_path: Path, stub_process:
             await asyncio.to_thread(pbx.restart)
             await service.wait_for("ari.connected", 15, connects=2)
             assert (await caller.call("100", say="stub:say=Two.")).response == "Two."
+
+
+async def test_a_second_gateway_takes_over_and_the_first_stays_up_to_say_so(
+    tmp_path: Path, settings: dict[str, str], caller: Caller
+) -> None:
+    async with connected(tmp_path / "first", settings) as first:
+        call = asyncio.ensure_future(caller.call("100", say="stub:fault=hang"))
+        await first.wait_for("turn.started")
+        async with connected(tmp_path / "second", settings):
+            await first.wait_for("ari.replaced", 5)
+            assert (await call).status == "RELEASED", first.tail()
+            assert (await caller.call("100", say="stub:say=Two.")).response == "Two."
+            assert first.running
+            async with httpx2.AsyncClient() as client:
+                assert (await client.get(first.url + "/healthz")).status_code == 200
+                assert (await client.get(first.url + "/readyz")).status_code == 503
 
 
 async def test_over_the_limit_a_caller_is_told_at_once(
