@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -62,8 +63,12 @@ def main() -> int:
         work = _leak(arguments.calls, console)
     else:
         work = _measure(_PLANS[mode], mode, patience, console)
+    # Ended from outside, it still ends what it started: asyncio turns SIGINT into cancellation.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: signal.raise_signal(signal.SIGINT))
     try:
         return asyncio.run(work)
+    except KeyboardInterrupt:
+        return 130
     except LabError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2

@@ -29,6 +29,7 @@ class Row:
     Attributes:
         rounds: How many count: those in which nothing else used the machine, or all when there is none.
         disturbed: Whether something else used the machine in those that count.
+        aside_calls, aside_failed, aside_lag_ms: Of the rounds that do not count. They are told, never hidden.
     """
 
     contender: str
@@ -45,12 +46,16 @@ class Row:
     rate: float
     rounds: int = 1
     disturbed: bool = False
+    aside_calls: int = 0
+    aside_failed: int = 0
+    aside_lag_ms: float = 0.0
 
     @classmethod
     def of(cls, contender: str, workload: Workload, measured: Sequence[Cell]) -> Row:
         """From the rounds' cells."""
         undisturbed = [cell for cell in measured if cell.undisturbed]
         cells = undisturbed or measured
+        aside = [cell for cell in measured if cell not in cells]
         spreads = [Spread.of(cell.overheads) for cell in cells]
         return cls(
             contender=contender,
@@ -67,6 +72,9 @@ class Row:
             rate=typical(cells, lambda cell: cell.rate),
             rounds=len(cells),
             disturbed=not undisturbed,
+            aside_calls=sum(cell.workload.calls for cell in aside),
+            aside_failed=sum(cell.failed for cell in aside),
+            aside_lag_ms=max((cell.lag_ms for cell in aside), default=0.0),
         )
 
 
@@ -109,7 +117,10 @@ def targets(table: Sequence[Row], idle: dict[str, float]) -> Iterator[Target]:
     if fast:
         failed, calls = sum(row.failed for row in fast), sum(row.calls for row in fast)
         sure = not any(row.disturbed for row in fast)
-        yield Target("100 calls a second without a failed call", f"{failed} of {calls} failed", failed == 0, sure)
+        measured = f"{failed} of {calls} failed"
+        if others := sum(row.aside_calls for row in fast):
+            measured += f"; {sum(row.aside_failed for row in fast)} of {others} in disturbed rounds"
+        yield Target("100 calls a second without a failed call", measured, failed == 0, sure)
     for rate in (SERIAL, 50.0):
         plain, tool = by.get((GATEWAY, rate, 0, False)), by.get((GATEWAY, rate, 0, True))
         if plain and tool:
@@ -120,7 +131,9 @@ def targets(table: Sequence[Row], idle: dict[str, float]) -> Iterator[Target]:
     if mine:
         lag = max(row.lag_ms for row in mine)
         sure = not any(row.disturbed for row in mine)
-        yield Target("no stall of the event loop over 50 ms", f"{lag:.0f} ms at most", lag <= 50, sure)
+        aside = max(row.aside_lag_ms for row in mine)
+        measured = f"{lag:.0f} ms at most" + (f"; {aside:.0f} ms in disturbed rounds" if aside else "")
+        yield Target("no stall of the event loop over 50 ms", measured, lag <= 50, sure)
     if GATEWAY in idle:
         yield Target("idle under 200 MB", f"{idle[GATEWAY]:.0f} MB", idle[GATEWAY] < 200)
 
@@ -157,7 +170,8 @@ def show(console: Console, bench: Bench) -> None:
             f"{row.lag_ms:.0f}" if row.contender != YARDSTICK else "-",
             f"{row.rate:.1f}",
             f"{row.rounds}{'~' if row.disturbed else ''}",
-            f"[red]{row.failed}[/red] of {row.calls}" if row.failed else f"0 of {row.calls}",
+            (f"[red]{row.failed}[/red] of {row.calls}" if row.failed else f"0 of {row.calls}")
+            + (f" (aside {row.aside_failed} of {row.aside_calls})" if row.aside_failed else ""),
         )
     console.print(table)
     console.print("rounds: those that nothing else on the machine disturbed; ~: every one was disturbed", style="dim")

@@ -49,6 +49,7 @@ def test_a_round_that_shared_the_machine_counts_only_when_there_is_no_other() ->
     shared = cell(GATEWAY, workload, [500.0, 900.0], number=2, failed=1, others=0.6)
     row = Row.of(GATEWAY, workload, [alone, shared])
     assert (row.worst, row.failed, row.calls, row.rounds, row.disturbed) == (6.0, 0, 2, 1, False)
+    assert (row.aside_calls, row.aside_failed, row.aside_lag_ms) == (2, 1, 12.0)
     row = Row.of(GATEWAY, workload, [shared])
     assert (row.worst, row.failed, row.rounds, row.disturbed) == (900.0, 1, 1, True)
 
@@ -74,6 +75,16 @@ def test_targets_are_judged_by_ratios() -> None:
         "no stall of the event loop over 50 ms": True,
         "idle under 200 MB": True,
     }
+
+
+def test_failures_of_rounds_that_do_not_count_are_told() -> None:
+    workload = Workload(100, 2)
+    cells = [
+        cell(GATEWAY, workload, [5.0, 6.0]),
+        cell(GATEWAY, workload, [9.0, 9.0], number=2, failed=1, others=0.6),
+    ]
+    told = {target.name: target.measured for target in targets([Row.of(GATEWAY, workload, cells)], {})}
+    assert told["100 calls a second without a failed call"] == "0 of 2 failed; 1 of 2 in disturbed rounds"
 
 
 def test_what_was_not_measured_is_no_target() -> None:
