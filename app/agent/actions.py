@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.agent.builtin import BuiltinTool
+from app.agent.builtin import ANSWER, BuiltinTool
 from app.prompts.prompt import Action
 from app.tools.arguments import ArgumentSchema
 
@@ -61,6 +61,6 @@ def action_tools(actions: Sequence[Action], tool_names: Sequence[str]) -> dict[s
     """The prompt's actions by the names under which the model calls them; none hides a tool of the operator's."""
     found: dict[str, ActionTool] = {}
     for action in actions:
-        made = ActionTool(action, frozenset((*tool_names, *found)))
+        made = ActionTool(action, frozenset((*tool_names, *found, ANSWER)))
         found[made.tool.name] = made
     return found

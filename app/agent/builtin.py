@@ -7,6 +7,9 @@ from typing import Any
 
 from langchain_core.tools import BaseTool
 
+# The tool of a prompt with an output schema; see app.agent.output.
+ANSWER = "answer"
+
 
 class BuiltinTool(BaseTool):
     """A name, a description and a schema. Its calls are answered before the graph comes to its tools node."""

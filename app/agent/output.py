@@ -12,13 +12,13 @@ from typing import Any
 
 import orjson
 
-from app.agent.builtin import BuiltinTool
+from app.agent.builtin import ANSWER, BuiltinTool
 from app.tools.arguments import ArgumentSchema
 from app.tools.errors import ArgumentsInvalid
 
-ANSWER = "answer"
-# Fields of the operator's own that hold the words to speak; otherwise ``say`` is added and not handed out.
+# Fields of the operator's own that hold the words to speak; otherwise one is added and not handed out.
 _SPOKEN_FIELDS = ("response", "say")
+_ADDED_FIELDS = ("say", "say_to_caller", "words_to_the_caller", "spoken_words")
 _SAY = {"type": "string", "minLength": 1, "description": "What is said to the caller: plain spoken language."}
 _DESCRIPTION = "Gives your final answer. Every turn ends with exactly one call of it, after all other tools."
 
@@ -41,18 +41,20 @@ class OutputSchema:
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         properties: dict[str, Any] = dict(schema.get("properties") or {})
-        self._spoken = next((name for name in _SPOKEN_FIELDS if name in properties), "say")
-        self._added = self._spoken not in properties
+        own = next((name for name in _SPOKEN_FIELDS if _holds_words(properties.get(name, False))), None)
+        self._added = own is None
+        self._spoken = own or next(name for name in _ADDED_FIELDS if name not in properties)
         required = list(schema.get("required") or ())
         if self._added:
             properties = {self._spoken: _SAY, **properties}
         if self._spoken not in required:
             required.insert(0, self._spoken)
-        whole = {**schema, "type": "object", "properties": properties, "required": required}
-        whole.pop("description", None)
+        offered = {**schema, "type": "object", "properties": properties, "required": required}
+        offered.pop("description", None)
         description = f"{_DESCRIPTION} {schema.get('description') or ''}".strip()
-        self.tool = BuiltinTool(ANSWER, description, whole)
-        self._arguments = ArgumentSchema(whole)
+        self.tool = BuiltinTool(ANSWER, description, offered)
+        # What is added is looked at apart: the operator's schema may count its properties, or rule their names.
+        self._fields = ArgumentSchema({"type": "object", **schema})
 
     def accept(self, arguments: Mapping[str, Any]) -> Answered:
         """The answer that these arguments are.
@@ -60,13 +62,19 @@ class OutputSchema:
         Raises:
             ArgumentsInvalid: they do not match the schema, or there is nothing to say.
         """
-        completed = self._arguments.complete(ANSWER, arguments)
-        text = str(completed[self._spoken]).strip()
+        said = arguments.get(self._spoken)
+        fields = {name: value for name, value in arguments.items() if not (self._added and name == self._spoken)}
+        text = said.strip() if isinstance(said, str) else ""
+        silent = f"{ANSWER} was not accepted: {self._spoken} holds no words. Call it again with what to say."
+        try:
+            completed = self._fields.complete(ANSWER, fields)
+        except ArgumentsInvalid as error:
+            if text:
+                raise
+            # Both at once: the model has one more try.
+            raise ArgumentsInvalid(f"{error}; {silent}", for_model=f"{error.for_model} {silent}") from error
         if not text:
-            words = f"{ANSWER} was not accepted: {self._spoken} is empty. Call it again with what to say to the caller."
-            raise ArgumentsInvalid(words, for_model=words)
-        if self._added:
-            del completed[self._spoken]
+            raise ArgumentsInvalid(silent, for_model=silent)
         return Answered(text, completed)
 
     def accept_text(self, text: str) -> dict[str, Any] | None:
@@ -80,3 +88,11 @@ class OutputSchema:
         except (orjson.JSONDecodeError, ArgumentsInvalid):
             return None
         return dict(value)
+
+
+def _holds_words(schema: Any) -> bool:
+    """Whether a property with this schema is a text, or may be one."""
+    if not isinstance(schema, Mapping):
+        return schema is True
+    kind = schema.get("type", "string")
+    return "string" in kind if isinstance(kind, list) else kind == "string"

@@ -23,8 +23,9 @@ from langchain_core.messages import (
 from langchain_core.messages.ai import add_ai_message_chunks
 
 from app.agent.actions import ActionTool
+from app.agent.builtin import ANSWER
 from app.agent.errors import InvalidOutput, TruncatedAnswer
-from app.agent.output import ANSWER, OutputSchema
+from app.agent.output import OutputSchema
 from app.llm.completion import is_object
 from app.tools.adapter import ToolOutcome
 from app.tools.errors import ArgumentsInvalid
