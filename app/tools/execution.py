@@ -128,7 +128,7 @@ class ToolExecutor:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             # ValueError: the server broke the protocol (an encoding that was not asked for, an impossible redirect).
             raise ToolUnreachable(
-                f"{tool.name}: {_origin(request.url)}: {error or type(error).__name__}",
+                f"{tool.name}: {_origin(request.url)}: {_reason(error)}",
                 for_model=f"{tool.name} cannot be reached at the moment. Go on without it, and tell the caller so.",
             ) from error
 
@@ -205,6 +205,15 @@ def _origin(url: str) -> str:
     """Scheme, host and port: enough for a log, without what a path or a query may hold."""
     parts = urlsplit(url)
     return f"{parts.scheme.lower()}://{parts.netloc.lower()}"
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong; aiohttp adds the whole address to some, and with it what the caller said."""
+    if isinstance(error, aiohttp.ClientResponseError):
+        return " ".join((error.message or type(error).__name__).split())
+    if isinstance(error, aiohttp.InvalidURL | UnicodeError):
+        return type(error).__name__
+    return str(error) or type(error).__name__
 
 
 def _milliseconds_since(started: float) -> float:

@@ -13,8 +13,9 @@ import orjson
 # Enough for a record or a short list; more crowds the conversation out of the model's sight.
 MAX_RESULT_BYTES = 8_000
 _MAX_EXCERPT_BYTES = 500
-# Reading a page of a megabyte would hold up every other call for a quarter of a second.
+# Reading a page of a megabyte would hold up every other call for a quarter of a second, and so would 15 MB of JSON.
 _MAX_PAGE_CHARS = 60_000
+_MAX_JSON_BYTES = 1_000_000
 
 
 class Decompressor:
@@ -56,8 +57,9 @@ def describe(status: int, content_type: str, charset: str | None, body: bytes) -
     kind = content_type.partition(";")[0].strip().lower()
     if kind in ("application/json", "") or kind.endswith("+json"):
         try:
-            return cut(orjson.dumps(orjson.loads(body)).decode(), MAX_RESULT_BYTES)
-        except orjson.JSONDecodeError:
+            if len(body) <= _MAX_JSON_BYTES:
+                return cut(orjson.dumps(orjson.loads(body)).decode(), MAX_RESULT_BYTES)
+        except (orjson.JSONDecodeError, TypeError):
             pass  # it says JSON and is none: the model may still read it
     if kind in ("text/html", "application/xhtml+xml") or (kind in ("", "application/json") and _looks_like_html(body)):
         words = page_text(_text(body, charset))

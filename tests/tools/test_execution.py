@@ -219,12 +219,23 @@ async def test_cancelling_a_call_closes_its_connection(executor: ToolExecutor) -
 async def test_a_server_that_is_away_or_breaks_off_is_unreachable(executor: ToolExecutor) -> None:
     async with raw_server(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{") as server:
         server.answer = lambda _: b"nonsense\r\n\r\n"
-        with pytest.raises(ToolUnreachable):
-            await executor.run(tool(server.url + "/x"), {}, context())
+        with pytest.raises(ToolUnreachable, match="Bad status line") as broken:
+            await executor.run(tool(server.url + "/x?pin={{ pin }}", {"pin": {}}), {"pin": "4711"}, context())
+        assert "4711" not in str(broken.value)
         url = server.url
     with pytest.raises(ToolUnreachable) as caught:
         await executor.run(tool(url + "/secret/path?key=1"), {}, context())
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("body", [b"[" * 300 + b"]" * 300, b'{"a": "' + b"x" * 2_000_000 + b'"}'])
+async def test_json_that_is_too_deep_or_too_long_to_look_at_is_shown_as_it_is(
+    executor: ToolExecutor, body: bytes
+) -> None:
+    async with raw_server(response(body)) as server:
+        definition = tool(server.url + "/x", max_response_bytes=3_000_000)
+        result = await executor.run(definition, {}, context())
+    assert result.text.startswith(body[:300].decode())
 
 
 async def test_redirects_are_followed_to_the_same_server_only_and_only_for_get(executor: ToolExecutor) -> None:
