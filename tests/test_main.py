@@ -21,7 +21,7 @@ async def start(settings: Settings) -> list[dict[str, Any]]:
     async def send(message: Any) -> None:
         sent.append(dict(message))
 
-    with pytest.raises(Exception):  # noqa: B017, PT011 - whichever; the server catches it
+    with pytest.raises(Exception):  # noqa: B017 - whichever; the server catches it
         await create_app(settings)({"type": "lifespan", "asgi": {"version": "3.0"}}, receive, send)
     return sent
 
