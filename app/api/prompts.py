@@ -13,7 +13,7 @@ from app.api.problems import ProblemError
 from app.api.responses import BODY, problems
 from app.llm.errors import UnknownModel
 from app.prompts.errors import PromptConflict
-from app.schemas.page import Limit, Offset, PageBody, Search
+from app.schemas.page import Limit, Offset, PageBody, Search, Sorting
 from app.schemas.problem import FieldProblem
 from app.schemas.prompts import (
     PromptBody,
@@ -32,10 +32,10 @@ Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="Number of the vers
 
 @router.get("", summary="List prompts", responses=problems(422))
 async def list_prompts(
-    parts: PartsDep, offset: Offset = 0, limit: Limit = 50, search: Search = ""
+    parts: PartsDep, offset: Offset = 0, limit: Limit = 50, search: Search = "", sort: Sorting = "name"
 ) -> PageBody[PromptSummaryBody]:
-    """By name, a page at a time."""
-    page = await parts.prompts.list(offset=offset, limit=limit, search=search)
+    """A page at a time."""
+    page = await parts.prompts.list(offset=offset, limit=limit, search=search, sort=sort)
     items = [PromptSummaryBody.of(summary) for summary in page.items]
     return PageBody(items=items, total=page.total, offset=offset, limit=limit)
 

@@ -11,7 +11,7 @@ from app.api.guard import UserDep
 from app.api.parts import PartsDep
 from app.api.preconditions import IfMatch, conflict, expected_version, set_etag
 from app.api.responses import BODY, problems
-from app.schemas.page import Limit, Offset, PageBody, Search
+from app.schemas.page import Limit, Offset, PageBody, Search, Sorting
 from app.schemas.tools import EnabledBody, ToolBody, ToolCreate, ToolSummaryBody, ToolUpdate, ToolVersionBody
 from app.tools.errors import ToolConflict
 
@@ -24,10 +24,15 @@ Enabled = Annotated[bool | None, Query(description="Only those that are enabled,
 
 @router.get("", summary="List tools", responses=problems(422))
 async def list_tools(
-    parts: PartsDep, offset: Offset = 0, limit: Limit = 50, search: Search = "", enabled: Enabled = None
+    parts: PartsDep,
+    offset: Offset = 0,
+    limit: Limit = 50,
+    search: Search = "",
+    enabled: Enabled = None,
+    sort: Sorting = "name",
 ) -> PageBody[ToolSummaryBody]:
-    """By name, a page at a time."""
-    page = await parts.tools.list(offset=offset, limit=limit, search=search, enabled=enabled)
+    """A page at a time."""
+    page = await parts.tools.list(offset=offset, limit=limit, search=search, enabled=enabled, sort=sort)
     items = [ToolSummaryBody.of(summary) for summary in page.items]
     return PageBody(items=items, total=page.total, offset=offset, limit=limit)
 
@@ -57,7 +62,14 @@ async def save_tool(
     expected = expected_version(if_match, body.expected_version)
     definition = await asyncio.to_thread(body.definition)
     try:
-        record = await parts.tools.save(tool_id, definition, by=user.name, expected_version=expected, note=body.note)
+        record = await parts.tools.save(
+            tool_id,
+            definition,
+            by=user.name,
+            expected_version=expected,
+            note=body.note,
+            keep_enabled="enabled" not in body.model_fields_set,
+        )
     except ToolConflict as error:
         raise conflict(error, if_match) from error
     set_etag(response, record.summary.version)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar
+
+from sqlalchemy import ColumnElement
 
 T = TypeVar("T")
 
@@ -22,6 +24,21 @@ class Page(Generic[T]):
     total: int
     offset: int
     limit: int
+
+
+Sort = Literal["name", "-name", "updated_at", "-updated_at"]
+BY_NAME: Final[Sort] = "name"
+
+
+def ordering(sort: Sort, *, name: Any, updated_at: Any) -> tuple[ColumnElement[Any], ...]:
+    """What a list is ordered by; ``-``: from the end. Of equal moments the name decides, so that pages do not overlap.
+
+    Args:
+        name, updated_at: The columns; ``name`` is unique.
+    """
+    column = name if sort.endswith("name") else updated_at
+    first = column.desc() if sort.startswith("-") else column.asc()
+    return (first,) if column is name else (first, name.asc())
 
 
 def like_pattern(search: str) -> str:

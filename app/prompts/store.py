@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.database import Database
-from app.db.page import Page, like_pattern
+from app.db.page import BY_NAME, Page, Sort, like_pattern, ordering
 from app.models.base import utc_now
 from app.models.names import NAME_LENGTH, name_key
 from app.models.prompt import PromptRow, PromptVersionRow
@@ -177,14 +177,15 @@ class PromptStore:
             row = await prompt_row(session, prompt_id)
             return record_of(row, await version_row(session, row, number))
 
-    async def list(self, *, offset: int = 0, limit: int = 50, search: str = "") -> Page[PromptSummary]:
-        """Prompts whose name holds ``search``, by name."""
+    async def list(
+        self, *, offset: int = 0, limit: int = 50, search: str = "", sort: Sort = BY_NAME
+    ) -> Page[PromptSummary]:
+        """Prompts whose name holds ``search``."""
+        order = ordering(sort, name=PromptRow.name_key, updated_at=PromptRow.updated_at)
         matching = PromptRow.name_key.like(like_pattern(name_key(search)), escape="\\")
         async with self._database.session() as session:
             total = await session.scalar(select(func.count()).select_from(PromptRow).where(matching)) or 0
-            rows = await session.scalars(
-                select(PromptRow).where(matching).order_by(PromptRow.name_key).offset(offset).limit(limit)
-            )
+            rows = await session.scalars(select(PromptRow).where(matching).order_by(*order).offset(offset).limit(limit))
             return Page([summary_of(row) for row in rows], total, offset, limit)
 
     async def versions(self, prompt_id: int, *, offset: int = 0, limit: int = 50) -> Page[PromptVersionSummary]:

@@ -7,6 +7,8 @@ from typing import Annotated, Generic, TypeVar
 from fastapi import Query
 from pydantic import BaseModel, Field
 
+from app.db.page import Sort
+
 T = TypeVar("T")
 
 Offset = Annotated[int, Query(ge=0, le=1_000_000, description="How many to leave out at the beginning.")]
@@ -20,6 +22,8 @@ Search = Annotated[
         examples=["reception"],
     ),
 ]
+
+Sorting = Annotated[Sort, Query(description="The order; `-` for the reverse.")]
 
 
 class PageBody(BaseModel, Generic[T]):

@@ -80,7 +80,8 @@ class ToolCreate(ToolFields):
 
 
 class ToolUpdate(ToolCreate):
-    """A new version of a tool, whole: a field that is left out goes back to its default."""
+    """A new version of a tool, whole: a field that is left out goes back to its default. Only
+    `enabled`, when it is left out, stays as it is."""
 
     expected_version: int | None = Field(
         default=None, ge=1, description="The version when you read it; instead of `If-Match`.", examples=[3]

@@ -11,7 +11,7 @@ from sqlalchemy import and_, func, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.database import Database
-from app.db.page import Page, like_pattern
+from app.db.page import BY_NAME, Page, Sort, like_pattern, ordering
 from app.db.values import json_problem, text_problem
 from app.models.base import utc_now
 from app.models.names import NAME_LENGTH, name_key
@@ -69,12 +69,21 @@ class ToolStore:
             return record_of(row, await _add_version(session, row, definition, by, note))
 
     async def save(
-        self, tool_id: int, definition: ToolDefinition, *, by: str, expected_version: int | None, note: str = ""
+        self,
+        tool_id: int,
+        definition: ToolDefinition,
+        *,
+        by: str,
+        expected_version: int | None,
+        note: str = "",
+        keep_enabled: bool = False,
     ) -> ToolRecord:
         """Add a version, which turns use from now on.
 
         Args:
             expected_version: The version when the editor opened it; None: save in any case.
+            keep_enabled: Leave it enabled or disabled, as it is: switching makes no version, so an editor would not be
+                told that somebody has switched it off meanwhile.
 
         Raises:
             ToolNotFound, ToolInvalid, ToolNameTaken
@@ -86,7 +95,8 @@ class ToolStore:
             await _refuse_conflict(session, row, expected_version)
             await _refuse_taken(session, definition.name, except_id=tool_id)
             row.name, row.name_key = definition.name, name_key(definition.name)
-            row.enabled = definition.enabled
+            if not keep_enabled:
+                row.enabled = definition.enabled
             row.version += 1
             version = await _add_version(session, row, definition, by, note)
             row.updated_at, row.updated_by = version.created_at, version.created_by
@@ -130,18 +140,23 @@ class ToolStore:
             return record_of(row, await _version_row(session, row, number))
 
     async def list(
-        self, *, offset: int = 0, limit: int = 50, search: str = "", enabled: bool | None = None
+        self,
+        *,
+        offset: int = 0,
+        limit: int = 50,
+        search: str = "",
+        enabled: bool | None = None,
+        sort: Sort = BY_NAME,
     ) -> Page[ToolSummary]:
-        """Tools whose name holds ``search``, by name; ``enabled`` None: both kinds."""
+        """Tools whose name holds ``search``; ``enabled`` None: both kinds."""
+        order = ordering(sort, name=ToolRow.name_key, updated_at=ToolRow.updated_at)
         matching = and_(
             ToolRow.name_key.like(like_pattern(name_key(search)), escape="\\"),
             true() if enabled is None else ToolRow.enabled == enabled,
         )
         async with self._database.session() as session:
             total = await session.scalar(select(func.count()).select_from(ToolRow).where(matching)) or 0
-            rows = await session.scalars(
-                select(ToolRow).where(matching).order_by(ToolRow.name_key).offset(offset).limit(limit)
-            )
+            rows = await session.scalars(select(ToolRow).where(matching).order_by(*order).offset(offset).limit(limit))
             return Page([summary_of(row) for row in rows], total, offset, limit)
 
     async def versions(self, tool_id: int, *, offset: int = 0, limit: int = 50) -> Page[ToolVersionSummary]:

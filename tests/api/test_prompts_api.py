@@ -149,3 +149,23 @@ async def test_metadata_nested_without_end_is_refused(client: httpx2.AsyncClient
         nested = {"a": nested}
     response = await client.post("/api/prompts", json=FULL | {"metadata": nested})
     assert response.status_code == 422
+
+
+async def test_lists_are_sorted_as_asked(client: httpx2.AsyncClient) -> None:
+    for name in ("zulu", "alpha"):
+        await client.post("/api/prompts", json={"name": name, "content": "x"})
+    for sort, names in (
+        ("-name", ["zulu", "receptionist", "alpha"]),
+        ("updated_at", ["receptionist", "zulu", "alpha"]),
+        ("-updated_at", ["alpha", "zulu", "receptionist"]),
+    ):
+        for kind, expected in (("prompts", names), ("tools", ["get_order_status"])):
+            items = (await client.get(f"/api/{kind}", params={"sort": sort})).json()["items"]
+            assert [item["name"] for item in items] == expected
+    assert (await client.get("/api/prompts", params={"sort": "content"})).status_code == 422
+
+
+async def test_the_etag_that_a_compressing_proxy_made_weak_is_still_ours(client: httpx2.AsyncClient) -> None:
+    body = {"name": "receptionist", "content": "x"}
+    assert (await client.put("/api/prompts/1", json=body, headers={"If-Match": 'W/"1"'})).status_code == 200
+    assert (await client.put("/api/prompts/1", json=body, headers={"If-Match": 'W/"1"'})).status_code == 412

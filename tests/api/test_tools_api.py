@@ -80,3 +80,14 @@ async def test_what_is_wrong_is_said_by_field(client: httpx2.AsyncClient, change
 async def test_a_name_is_taken_once(client: httpx2.AsyncClient) -> None:
     response = await client.post("/api/tools", json=FULL | {"name": "get_order_status"})
     assert response.status_code == 409
+
+
+async def test_a_save_that_does_not_speak_of_it_leaves_a_tool_disabled(client: httpx2.AsyncClient) -> None:
+    made = (await client.post("/api/tools", json=FULL | {"name": "off"})).json()
+    address = f"/api/tools/{made['id']}"
+    await client.post(f"{address}/enabled", json={"enabled": False})
+    body = {name: value for name, value in FULL.items() if name != "enabled"} | {"name": "off"}
+    saved = await client.put(address, json=body, headers={"If-Match": '"1"'})
+    assert (saved.status_code, saved.json()["enabled"]) == (200, False)
+    saved = await client.put(address, json=body | {"enabled": True}, headers={"If-Match": '"2"'})
+    assert saved.json()["enabled"] is True

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from app.db.database import Database
+from app.db.page import Sort
 from app.tools.definition import RequestSpec, ToolDefinition
 from app.tools.errors import ToolConflict, ToolInvalid, ToolNameTaken, ToolNotFound
 from app.tools.store import ToolStore
@@ -114,3 +115,23 @@ async def test_what_the_databases_could_not_keep_is_refused_by_its_field(change:
         await ToolStore(database).create(replace(TOOL, **change), by="anna")
     assert caught.value.field == field
     await database.aclose()
+
+
+async def test_a_save_does_not_switch_a_tool_on_that_somebody_switched_off_meanwhile(store: ToolStore) -> None:
+    tool_id = (await store.create(TOOL, by="anna")).summary.id
+    await store.set_enabled(tool_id, False, by="ben")
+    saved = await store.save(tool_id, TOOL, by="anna", expected_version=1, keep_enabled=True)
+    assert not saved.definition.enabled
+    assert (await store.save(tool_id, TOOL, by="anna", expected_version=2)).definition.enabled
+
+
+async def test_lists_are_sorted_by_name_or_change_either_way(store: ToolStore) -> None:
+    for name in ("beta", "alpha", "gamma"):
+        await store.create(replace(TOOL, name=name), by="anna")
+    for sort, names in (
+        ("name", ["alpha", "beta", "gamma", "get_order_status"]),
+        ("-name", ["get_order_status", "gamma", "beta", "alpha"]),
+        ("updated_at", ["get_order_status", "beta", "alpha", "gamma"]),
+        ("-updated_at", ["gamma", "alpha", "beta", "get_order_status"]),
+    ):
+        assert [tool.name for tool in (await store.list(sort=cast(Sort, sort))).items] == names
