@@ -157,6 +157,7 @@ class Answers:
             action=action.action if action else "",
             action_data=action.data if action else "",
             output=done.output or {},
+            output_schema=prompt.output_schema or {},
             model=done.model,
             prompt_version=f"{prompt.name}:{prompt.version}",
             turn=done.turn,
@@ -176,6 +177,7 @@ class Answers:
             text=self.fallback(prompt),
             error=error.code,
             detail=str(error),
+            output_schema=(prompt and prompt.output_schema) or {},
             prompt_version=f"{prompt.name}:{prompt.version}" if prompt else "",
             latency_ms=call.elapsed_ms(),
         )

@@ -29,6 +29,7 @@ class Outcome:
         error: An error's code; empty on ``OK``.
         detail: What went wrong, as a sentence for the log; no variable.
         output: Fields for ``AI_OUT_*``.
+        output_schema: The prompt's, for the fields that are not in ``output``.
         latency_ms: From StasisStart until the answer was ready.
     """
 
@@ -37,6 +38,7 @@ class Outcome:
     action: str = ""
     action_data: str = ""
     output: Mapping[str, Any] = field(default_factory=dict)
+    output_schema: Mapping[str, Any] = field(default_factory=dict)
     error: str = ""
     detail: str = ""
     model: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -15,6 +16,9 @@ _NOT_IN_NAMES = re.compile(r"[^A-Z0-9_]+")
 # Fields of an output schema beyond this number are not set: a channel is no database.
 MOST_OUTPUT_VARIABLES = 100
 
+# Longer names, which come from a model's own keys, are cut; Asterisk has 4,095 bytes for a whole ${...}.
+NAME_CHARS = 80
+
 
 def channel_variables(outcome: Outcome) -> dict[str, str]:
     """All variables of the contract, cleaned and cut.
@@ -26,20 +30,47 @@ def channel_variables(outcome: Outcome) -> dict[str, str]:
         "AI_RESPONSE": cut(outcome.text),
         "AI_RESPONSE_COUNT": str(len(pieces)),
         **{f"AI_RESPONSE_{number}": piece for number, piece in enumerate(pieces, 1)},
-        "AI_ACTION": harmless(outcome.action),
+        "AI_ACTION": cut(harmless(outcome.action)),
         "AI_ACTION_DATA": cut(harmless(outcome.action_data)),
         "AI_ERROR": outcome.error,
-        "AI_MODEL_USED": harmless(outcome.model),
-        "AI_PROMPT_VERSION": harmless(outcome.prompt_version),
+        "AI_MODEL_USED": cut(harmless(outcome.model)),
+        "AI_PROMPT_VERSION": cut(harmless(outcome.prompt_version)),
         "AI_TURN": str(outcome.turn) if outcome.turn else "",
         "AI_LATENCY_MS": str(outcome.latency_ms),
     }
-    for number, (name, value) in enumerate(_flattened("AI_OUT", outcome.output)):
-        if number == MOST_OUTPUT_VARIABLES:
-            break
-        found[name] = value
+    fields = {**dict(_absent("AI_OUT", outcome.output_schema)), **_first("AI_OUT", outcome.output)}
+    found |= dict(itertools.islice(fields.items(), MOST_OUTPUT_VARIABLES))
     found["AI_STATUS"] = outcome.status.value
     return found
+
+
+def _first(prefix: str, value: Any) -> dict[str, str]:
+    """Of fields whose names become the same ("a b" and "a_b"), the first counts."""
+    found: dict[str, str] = {}
+    for name, text in itertools.islice(_flattened(prefix, value), MOST_OUTPUT_VARIABLES):
+        found.setdefault(name[:NAME_CHARS], text)
+    return found
+
+
+def _absent(prefix: str, schema: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Every field that the schema names, empty: what the model left out this time must not keep the value of the turn
+    before, which is still on the channel."""
+    for key, inner in (schema.get("properties") or {}).items():
+        name = _name(prefix, key)
+        if not name or not isinstance(inner, Mapping):
+            continue
+        if inner.get("properties"):
+            yield from _absent(name, inner)
+        elif "items" in inner or inner.get("type") == "array":
+            yield f"{name}_COUNT", "0"
+        else:
+            yield name, ""
+
+
+def _name(prefix: str, key: Any) -> str:
+    """The variable's name; empty where nothing of the key can stand in one."""
+    name = _NOT_IN_NAMES.sub("_", str(key).upper()).strip("_")
+    return f"{prefix}_{name}"[:NAME_CHARS] if name else ""
 
 
 def _flattened(prefix: str, value: Any) -> Iterator[tuple[str, str]]:
@@ -47,9 +78,9 @@ def _flattened(prefix: str, value: Any) -> Iterator[tuple[str, str]]:
     parts of the answer."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            name = _NOT_IN_NAMES.sub("_", str(key).upper()).strip("_")
+            name = _name(prefix, key)
             if name:
-                yield from _flattened(f"{prefix}_{name}", inner)
+                yield from _flattened(name, inner)
     elif isinstance(value, list | tuple):
         yield f"{prefix}_COUNT", str(len(value))
         for number, inner in enumerate(value, 1):

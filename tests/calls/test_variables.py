@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from app.calls.outcome import Outcome, Status
-from app.calls.variables import MOST_OUTPUT_VARIABLES, channel_variables
+from app.calls.variables import MOST_OUTPUT_VARIABLES, NAME_CHARS, channel_variables
 
 
 def test_every_variable_of_the_contract_is_set_each_time() -> None:
@@ -63,6 +65,35 @@ def test_output_fields_become_variables_that_a_dialplan_can_compare() -> None:
 def test_a_flood_of_output_fields_is_bounded() -> None:
     variables = channel_variables(Outcome(Status.OK, "x", output={f"f{n}": n for n in range(5000)}))
     assert sum(name.startswith("AI_OUT_") for name in variables) == MOST_OUTPUT_VARIABLES
+
+
+SLOTS = {
+    "properties": {
+        "intent": {"type": "string"},
+        "slots": {"type": "object", "properties": {"date": {"type": "string"}, "time": {"type": "string"}}},
+        "items": {"type": "array", "items": {"type": "string"}},
+    }
+}
+
+
+@pytest.mark.parametrize("status", [Status.OK, Status.TIMEOUT])
+def test_a_field_that_is_absent_does_not_keep_the_value_of_the_turn_before(status: Status) -> None:
+    output = {"intent": "book", "slots": {"date": "Tuesday"}} if status is Status.OK else {}
+    variables = channel_variables(Outcome(status, "x", output=output, output_schema=SLOTS))
+    out = {name: value for name, value in variables.items() if name.startswith("AI_OUT_")}
+    assert out == {
+        "AI_OUT_INTENT": output.get("intent", ""),
+        "AI_OUT_SLOTS_DATE": "Tuesday" if output else "",
+        "AI_OUT_SLOTS_TIME": "",
+        "AI_OUT_ITEMS_COUNT": "0",
+    }
+
+
+def test_of_fields_with_the_same_name_the_first_counts_and_long_names_are_cut() -> None:
+    output = {"a b": 1, "a_b": 2, "k" * 5000: 3, "日本": 4}
+    variables = channel_variables(Outcome(Status.OK, "x", output=output))
+    assert [variables[name] for name in variables if name.startswith("AI_OUT_")] == ["1", "3"]
+    assert max(map(len, variables)) == NAME_CHARS
 
 
 def test_values_from_the_model_are_harmless_in_a_quoted_argument() -> None:
