@@ -124,6 +124,16 @@ async def test_the_words_come_from_the_channel_variable_where_no_argument_has_th
 
 
 @virtual_time
+async def test_nothing_in_the_arguments_replaces_what_is_known_of_the_channel() -> None:
+    async with House(answer("Yes.")).open() as house:
+        caller = CallerId(name="Ada", number="100")
+        house.ari.enter("1.1", "USER_INPUT=hi", "CALLER_NUMBER=999", "CUSTOMER=4711", caller=caller)
+        await house.back("1.1")
+    variables = house.agent.turns[0].variables
+    assert (variables["caller_number"], variables["customer"]) == ("100", "4711")
+
+
+@virtual_time
 async def test_no_words_are_no_input() -> None:
     async with House(answer("Yes.")).open() as house:
         house.ari.enter("1.1", "UNIQUEID=1", "USER_INPUT= ")
