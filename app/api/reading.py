@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Final
+from urllib.parse import urlsplit
 
 from app.api.parts import Parts
 from app.ari.config import AriState, AriStatus
@@ -67,13 +68,14 @@ def obstacles_of(parts: Parts) -> list[str]:
 def read_ari(parts: Parts) -> AriBody:
     """The connection to Asterisk, and what to do when there is none."""
     settings = parts.settings
+    url = _without_login(settings.asterisk_ari_url)
     if parts.ari is None:
         return AriBody(
             level="off",
             state="not_configured",
             detail=_NOT_CONFIGURED,
             app=settings.asterisk_app_name,
-            url=settings.asterisk_ari_url,
+            url=url,
             since=None,
             reconnects=0,
             asterisk=None,
@@ -91,9 +93,9 @@ def read_ari(parts: Parts) -> AriBody:
     return AriBody(
         level=_ARI_LEVELS[status.state],
         state=status.state.value,
-        detail=_ari_detail(status, settings.asterisk_ari_url),
+        detail=_ari_detail(status, url),
         app=settings.asterisk_app_name,
-        url=settings.asterisk_ari_url,
+        url=url,
         since=status.since,
         reconnects=max(0, status.connects - 1),
         asterisk=asterisk,
@@ -123,6 +125,11 @@ def _ari_detail(status: AriStatus, url: str | None) -> str:
         f"Not connected to {url}{': ' + reason if reason else ''}. It is tried again by itself. Check that Asterisk "
         "runs and that http.conf and ari.conf are enabled. The command asterisk-ai doctor finds out which it is."
     )
+
+
+def _without_login(url: str | None) -> str | None:
+    """Readiness says the address to everybody, and some people write the password into it."""
+    return url and urlsplit(url)._replace(netloc=urlsplit(url).netloc.rpartition("@")[2]).geturl()
 
 
 def _service(parts: Parts) -> ServiceBody:

@@ -11,7 +11,7 @@ import pytest
 from app.api.parts import Parts
 from app.ari.config import AriState
 from app.db.errors import DatabaseUnavailable
-from tests.api.conftest import CallsStatusStub, Stub, waiting
+from tests.api.conftest import CallsStatusStub, Stub, connected, waiting
 
 
 async def test_the_status_names_everything_that_is_in_use_and_why(client: httpx2.AsyncClient) -> None:
@@ -56,6 +56,17 @@ async def test_readiness_waits_for_asterisk_and_says_what_to_do(stranger: httpx2
     (reason,) = response.json()["reasons"]
     assert "connection refused" in reason
     assert "asterisk-ai doctor" in reason
+
+
+async def test_a_password_in_the_address_of_asterisk_is_shown_to_nobody(
+    client: httpx2.AsyncClient, parts: Parts
+) -> None:
+    parts.settings = parts.settings.model_copy(update={"asterisk_ari_url": "http://ai:hunter2@pbx:8088"})
+    for status in (connected(), waiting()):
+        parts.ari = cast(Any, Stub(status))
+        for path in ("/readyz", "/api/status", "/ui"):
+            assert "hunter2" not in (await client.get(path)).text
+    assert (await client.get("/api/status")).json()["ari"]["url"] == "http://pbx:8088"
 
 
 @pytest.mark.parametrize("state", [state for state in AriState if state is not AriState.CONNECTED])
