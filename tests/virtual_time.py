@@ -42,11 +42,18 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
 
 def virtual_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
-    """Run an async test under a :class:`VirtualTimeLoop`."""
+    """Run an async test under a :class:`VirtualTimeLoop`. It fails when it leaves a task behind."""
 
     @functools.wraps(test)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        async def guarded() -> None:
+            await test(*args, **kwargs)
+            for _ in range(10):  # what was cancelled a moment ago may need a turn of the loop to end
+                await asyncio.sleep(0)
+            left = asyncio.all_tasks() - {asyncio.current_task()}
+            assert not left, f"the test left tasks behind: {left}"
+
         with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
-            runner.run(test(*args, **kwargs))
+            runner.run(guarded())
 
     return run
