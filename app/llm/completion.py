@@ -146,6 +146,9 @@ class CompletionStream:
         if data == b"[DONE]":
             self.done = True
             return ""
+        if self.finished:
+            self._after_the_end(data)
+            return ""
         try:
             event = orjson.loads(data)
         except orjson.JSONDecodeError:
@@ -166,6 +169,15 @@ class CompletionStream:
             return self._choice(event, choices[0])
         except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
             raise Malformed(f"sent an event of an unknown form ({type(error).__name__}).") from error
+
+    def _after_the_end(self, data: bytes) -> None:
+        """The usage may follow; the answer is whole, and nothing else that comes takes it back."""
+        try:
+            usage = orjson.loads(data).get("usage")
+        except (orjson.JSONDecodeError, AttributeError):
+            return
+        if isinstance(usage, dict):
+            self._usage = usage
 
     def _choice(self, event: Mapping[str, Any], choice: Mapping[str, Any]) -> str:
         # ``message`` instead of ``delta``: a server that does not stream, and answers the request whole.

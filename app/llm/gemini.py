@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING
 
 from langchain_core.language_models import BaseChatModel
@@ -32,7 +33,8 @@ class GeminiProvider:
         self._base_url = settings.gemini_base_url
         self._origin = Origin(self.name, "GEMINI_API_KEY", settings.gemini_base_url or BASE_URL, (self._key,))
         self._http = SharedClient(f"{self._origin.url}/v1beta/models/{self._model}", limit=settings.ai_max_calls + 20)
-        self._built: list[GuardedChatGemini] = []  # each has clients of the SDK's own to close
+        # Each has clients of the SDK's own to close. Weak, for the registry lets go of those that nobody uses.
+        self._built: list[weakref.ref[GuardedChatGemini]] = []
 
     def default_model(self) -> str:
         """``GEMINI_MODEL_NAME``."""
@@ -66,7 +68,7 @@ class GeminiProvider:
             built.reasoning_effort = "low"
         elif "gemini-2.5-flash" in model:
             built.thinking_budget = 0
-        self._built.append(built)
+        self._built = [*(each for each in self._built if each() is not None), weakref.ref(built)]
         return built
 
     def explain(self, error: Exception) -> ProviderError:
@@ -80,6 +82,7 @@ class GeminiProvider:
     async def aclose(self) -> None:
         """Close the connections."""
         built, self._built = self._built, []
-        for model in built:
-            await model.aclose()
+        for each in built:
+            if (model := each()) is not None:
+                await model.aclose()
         await self._http.aclose()

@@ -8,6 +8,7 @@ because a turn that is cancelled must stop the model within milliseconds.
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
@@ -45,8 +46,11 @@ from app.llm.wire_messages import to_wire
 
 # How long to wait, in seconds, for the usage that may follow the finish reason: an answer goes before its statistics.
 USAGE_PATIENCE = 0.5
+# The same for the end of the response after [DONE]: some servers leave it open.
+END_PATIENCE = 0.02
 MAX_ERROR_BODY = 20_000
 MAX_WHOLE_BODY = 4_000_000
+_ONE_GO = 500_000
 
 
 class OpenAIWireModel(BaseChatModel):
@@ -171,11 +175,11 @@ class OpenAIWireModel(BaseChatModel):
         """
         url = f"{self.connection.base_url}/chat/completions"
         try:
-            response = await self.connection.session().post(url, data=payload, allow_redirects=False)
+            response = await self.connection.session().post(url, data=_body(payload), allow_redirects=False)
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
             if isinstance(error, aiohttp.ClientConnectorError):
                 raise
-            response = await self.connection.session().post(url, data=payload, allow_redirects=False)
+            response = await self.connection.session().post(url, data=_body(payload), allow_redirects=False)
         if response.status != 200:
             try:
                 body = b""
@@ -217,13 +221,22 @@ async def _drain(stream: CompletionStream, response: aiohttp.ClientResponse) -> 
     """Read what follows the finish reason: the usage, and the end, so that the connection can be used again."""
     if response.content.at_eof() or not stream.finished:
         return
+    loop = asyncio.get_running_loop()
     try:
-        async with asyncio.timeout(USAGE_PATIENCE):
-            while chunk := await response.content.readany():
+        async with asyncio.timeout(USAGE_PATIENCE) as patience:
+            while not stream.done and (chunk := await response.content.readany()):
                 stream.feed(chunk)
-    except (TimeoutError, aiohttp.ClientError):
-        # The answer is whole. Without its end the connection is of no further use.
+            patience.reschedule(loop.time() + END_PATIENCE)
+            while await response.content.readany():
+                pass
+    except (TimeoutError, aiohttp.ClientError, Malformed):
+        # The answer is whole, whatever comes after it. Without its end the connection is of no further use.
         response.close()
+
+
+def _body(payload: bytes) -> bytes | io.BytesIO:
+    # aiohttp writes a file in pieces, and warns of bytes that it would have to write in one go.
+    return payload if len(payload) < _ONE_GO else io.BytesIO(payload)
 
 
 async def _whole_body(response: aiohttp.ClientResponse) -> bytes:
@@ -260,10 +273,14 @@ def _last(finish: Finish) -> ChatGenerationChunk:
 def _usage(usage: Mapping[str, Any] | None) -> UsageMetadata | None:
     if usage is None:
         return None
-    taken, given = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
+    taken, given = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
     return UsageMetadata(
-        input_tokens=taken, output_tokens=given, total_tokens=int(usage.get("total_tokens") or taken + given)
+        input_tokens=taken, output_tokens=given, total_tokens=_count(usage.get("total_tokens")) or taken + given
     )
+
+
+def _count(value: Any) -> int:
+    return int(value) if isinstance(value, int | float) and 0 <= value < 2**53 else 0
 
 
 def _tool_choice(choice: Any, tools: Sequence[Mapping[str, Any]]) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -87,6 +87,13 @@ def _replace(value: object, old: str, new: str) -> str:
     return text.replace(old, new)
 
 
+def _join(value: Iterable[Any], separator: str = "") -> str:
+    parts = [str(part) for part in value]
+    if sum(map(len, parts)) + len(parts) * len(str(separator)) > MAX_OUTPUT_CHARS:
+        raise OverflowError("join makes the prompt too long")
+    return str(separator).join(parts)
+
+
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "capitalize": lambda value: str(value).capitalize(),
     "d": filters.do_default,
@@ -94,7 +101,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "first": filters.do_first,
     "float": filters.do_float,
     "int": filters.do_int,
-    "join": filters.FILTERS["join"],
+    "join": _join,
     "last": filters.do_last,
     "length": len,
     "lower": lambda value: str(value).lower(),

@@ -142,6 +142,21 @@ def test_a_finish_reason_is_enough_without_done() -> None:
     assert read(event({"content": "Hi"}) + event({}, "stop"))[0] == "Hi"
 
 
+@pytest.mark.parametrize(
+    "tail",
+    [
+        b"data: {oops\n\n",
+        b"data: 7\n\n",
+        b'data: {"error": {"message": "too late"}}\n\n',
+        event({"content": " More."}),
+        event(usage={"prompt_tokens": "many"}),
+    ],
+)
+def test_what_follows_the_finish_reason_takes_nothing_back_and_adds_nothing(tail: bytes) -> None:
+    text, finish = read(event({"content": "Hi"}) + event({}, "stop") + tail)
+    assert (text, finish.reason) == ("Hi", "stop")
+
+
 def test_an_empty_answer_is_an_answer() -> None:
     text, finish = read(event({}, "stop") + DONE)
     assert (text, finish.reason) == ("", "stop")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import aclosing
 from typing import Any, cast
 
@@ -291,3 +292,36 @@ async def test_warming_opens_the_connection_that_the_turn_uses(
         assert stub_providers.connections == before + 1
         await say(models.chat_model(models.resolve(provider)))
         assert stub_providers.connections == before + 1, provider
+
+
+@pytest.mark.parametrize(
+    "words", [b"data: {oops\n\n", b'data: {"usage": {"prompt_tokens": "many"}}\n\n', b"data: [DONE]\n\n"]
+)
+async def test_an_answer_does_not_wait_long_for_an_end_that_does_not_come(
+    stub_models: MakeModels, words: bytes
+) -> None:
+    whole = b'data: {"choices": [{"delta": {"content": "Hi."}, "finish_reason": "stop"}]}\n\n'
+    hung_up = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 9999\r\n\r\n" + whole)
+        await asyncio.sleep(0.02)
+        writer.write(words)
+        while await reader.read(1000):
+            pass
+        hung_up.set()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        models = stub_models(openai_base_url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
+        started = time.perf_counter()
+        assert (await say(models.chat_model(models.resolve("openai")))).text == "Hi."
+        assert time.perf_counter() - started < (0.3 if b"DONE" in words else 0.9)
+        await asyncio.wait_for(hung_up.wait(), 1)
+
+
+async def test_a_prompt_of_more_than_a_megabyte_is_sent(make_model: MakeModel, stub_providers: StubProviders) -> None:
+    await say(make_model(), "words " * 250_000)
+    assert len(stub_providers.requests[-1].body["messages"][0]["content"]) == 1_500_000

@@ -93,3 +93,9 @@ def test_the_output_is_bounded() -> None:
 def test_a_mistake_that_shows_only_with_the_values_names_its_line() -> None:
     with pytest.raises(PromptTemplateError, match="Line 2"):
         render("a\n{{ a + 1 }}", {"a": "x"})
+
+
+def test_joining_is_bounded() -> None:
+    assert render("{{ word|join('-') }}", {"word": "abc"}) == "a-b-c"
+    with pytest.raises(PromptTemplateError, match="too long"):
+        render("{{ word|join(word) }}", {"word": "x" * 5_000})
