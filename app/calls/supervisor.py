@@ -26,6 +26,9 @@ from app.core.settings import Settings
 # The events that a dialplan turn lives by; Asterisk is asked to send no others.
 EVENTS = frozenset({"StasisStart", "StasisEnd", "ChannelHangupRequest", "ChannelDestroyed"})
 
+# Seconds after that, when it was cancelled a second time.
+LAST_MOMENT = 0.02
+
 # Seconds that the first turn of all may wait for the Asterisk's identity: events begin a moment before it is known.
 IDENTITY_WITHIN = 1.0
 
@@ -214,6 +217,11 @@ class CallSupervisor:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
             latest.cancel()
+        if not answering.done():
+            # Once more: whatever it waits for in its own cleaning up is cut short. And a loop that was late for the
+            # deadline was late for this as well, so give it a moment of its own.
+            answering.cancel()
+            await asyncio.wait([answering], timeout=LAST_MOMENT)
         if answering.done() and not answering.cancelled():
             return answering.result()
         if not answering.done():

@@ -39,6 +39,9 @@ PLACEHOLDER_SECRETS = frozenset(
     }
 )
 
+# Characters of SECRET_KEY: it signs and encrypts, and whoever has the file can try keys for as long as they like.
+SHORTEST_KEY = 16
+
 
 def _empty_is_unset(value: Any) -> Any:
     """``NAME=`` in a ``.env`` file means "not set", which is what the person who left it empty meant."""
@@ -155,6 +158,13 @@ class Settings(BaseSettings):
     def _no_placeholder(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and value.get_secret_value().strip().lower() in PLACEHOLDER_SECRETS:
             raise ValueError("is a placeholder; choose one of your own, or leave it empty to have one made")
+        return value
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < SHORTEST_KEY:
+            raise ValueError(f"is shorter than {SHORTEST_KEY} characters; make one with: openssl rand -base64 32")
         return value
 
     def secrets(self) -> list[SecretStr]:

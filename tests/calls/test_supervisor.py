@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -417,9 +418,23 @@ def stubborn(seconds: float) -> Script:
     return run
 
 
+def deaf(seconds: float) -> Script:
+    """An agent that does not hear that it is cancelled, again and again."""
+
+    async def run(turn: TurnRequest) -> AsyncGenerator[AgentEvent, None]:
+        until = asyncio.get_running_loop().time() + seconds
+        while asyncio.get_running_loop().time() < until:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(1)
+        yield TextDelta("")
+
+    return run
+
+
 @virtual_time
-async def test_work_that_does_not_end_when_it_is_cancelled_does_not_keep_the_caller() -> None:
-    async with House(stubborn(20)).open() as house:
+@pytest.mark.parametrize("script", [stubborn(20), deaf(20)], ids=["stubborn", "deaf"])
+async def test_work_that_does_not_end_when_it_is_cancelled_does_not_keep_the_caller(script: Script) -> None:
+    async with House(script).open() as house:
         begun = asyncio.get_running_loop().time()
         house.ari.enter("1.1", "USER_INPUT=x", "AI_TIMEOUT=2")
         variables = await house.back("1.1")
@@ -430,8 +445,9 @@ async def test_work_that_does_not_end_when_it_is_cancelled_does_not_keep_the_cal
 
 
 @virtual_time
-async def test_work_that_does_not_end_keeps_neither_a_hang_up_nor_a_stop() -> None:
-    async with House(stubborn(20), ai_turn_timeout=60).open() as house:
+@pytest.mark.parametrize("script", [stubborn(20), deaf(20)], ids=["stubborn", "deaf"])
+async def test_work_that_does_not_end_keeps_neither_a_hang_up_nor_a_stop(script: Script) -> None:
+    async with House(script, ai_turn_timeout=60).open() as house:
         house.ari.enter("1.1", "USER_INPUT=x")
         house.ari.enter("1.2", "USER_INPUT=x")
         await asyncio.sleep(1)

@@ -61,6 +61,14 @@ def test_a_placeholder_is_no_secret(tmp_path: Path, secret: str) -> None:
     assert secret not in str(caught.value)
 
 
+def test_a_key_that_can_be_tried_out_is_refused(tmp_path: Path) -> None:
+    env = tmp_path / ".env"
+    env.write_text("SECRET_KEY=short-one\n")
+    with pytest.raises(SettingsError, match=r"SECRET_KEY.*openssl") as caught:
+        load_settings(env)
+    assert "short-one" not in str(caught.value)
+
+
 def test_an_ari_url_needs_its_user(tmp_path: Path) -> None:
     env = tmp_path / ".env"
     env.write_text("ASTERISK_ARI_URL=http://pbx:8088\n")
