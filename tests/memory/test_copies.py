@@ -85,3 +85,10 @@ async def test_more_waiting_turns_than_are_kept_are_sent_as_a_whole() -> None:
         turn = stored(at)
         made.add(turn, Unsaved(turn.stamp, b"", loop.create_future()), MAX)
     assert (len(made.turns), len(made.unsaved), made.count, made.restore) == (MAX, MAX, MAX + 1, True)
+
+
+async def test_a_first_turn_after_forgetting_is_added_as_to_nothing_when_redis_was_emptied() -> None:
+    made = copy(stored(1), epoch="forgotten", unsaved=1)
+    made.merge(remote(None), MAX)
+    # With the old epoch every write would be refused, for ever.
+    assert (made.epoch, made.restore, len(made.unsaved)) == (None, False, 1)
