@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 
@@ -209,12 +208,12 @@ class CallSupervisor:
         deadline = call.started + self._answers.seconds(call)
         answering = call.answering = group.create_task(self._answer(call), name=f"answer {call.channel.id}")
         call.enough = loop.create_future()
+        answering.add_done_callback(lambda _task: call.no_more())
         if call.gone or call.released:  # it ended between the event and the first run of this task
             call.stop()
         latest = loop.call_at(deadline + GRACE, call.no_more)
         try:
-            waits: list[asyncio.Future[Any]] = [answering, call.enough]
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            await call.enough
         finally:
             latest.cancel()
         if not answering.done():
