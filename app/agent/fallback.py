@@ -1,12 +1,13 @@
 """When the second model answers instead of the first, and how much of the deadline is kept for it. Pure.
 
 Only until the first word or tool call: what the caller may have heard cannot be taken back, and what a tool did must
-not be done twice.
+not be done twice. To let the second model only tell what the tools of the first returned, without tools of its own, was
+considered: of a job that was half done it would say that all is done.
 """
 
 from __future__ import annotations
 
-from app.agent.errors import EmptyAnswer
+from app.agent.errors import EmptyAnswer, InvalidOutput, TruncatedAnswer
 from app.llm.errors import ModelError
 from app.llm.interface import ModelRef
 
@@ -34,4 +35,4 @@ def may_fall_back(error: Exception, *, committed: bool) -> bool:
     Args:
         committed: Whether something was said, or a tool called.
     """
-    return not committed and isinstance(error, ModelError | EmptyAnswer)
+    return not committed and isinstance(error, ModelError | EmptyAnswer | TruncatedAnswer | InvalidOutput)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.agent.errors import EmptyAnswer, StepLimit, TurnTimeout
+from app.agent.errors import EmptyAnswer, InvalidOutput, StepLimit, TruncatedAnswer, TurnTimeout
 from app.agent.fallback import first_sign_by, may_fall_back, models_to_try
 from app.llm.errors import ProviderNotConfigured, ProviderTimeout
 from app.llm.interface import ModelRef
@@ -28,6 +28,9 @@ def test_the_first_of_two_models_has_a_share_of_what_is_left() -> None:
         (ProviderTimeout("x", provider="a"), False, True),
         (ProviderNotConfigured("x"), False, True),
         (EmptyAnswer("x"), False, True),
+        (TruncatedAnswer("x"), False, True),
+        (InvalidOutput("x"), False, True),
+        (TruncatedAnswer("x"), True, False),
         (ProviderTimeout("x", provider="a"), True, False),
         (TurnTimeout("x"), False, False),
         (StepLimit("x"), False, False),

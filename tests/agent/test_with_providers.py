@@ -281,3 +281,17 @@ async def test_the_demo_model_calls_a_tool(wired: MakeWired) -> None:
     _, done = await run(made.agent, turn("Hello", model="demo"))
     assert done.text
     assert done.model.startswith("demo:")
+
+
+@every_wire
+async def test_a_second_model_takes_over_from_one_that_was_filtered_or_writes_no_output(
+    wired: MakeWired, wire: str
+) -> None:
+    made = wired(wire, fallback_ai_model="gemini:other" if wire != "gemini" else "anthropic:other")
+    made.stub.script([Answer(text="", fault="filter"), Answer(text="Hello from the second.")])
+    assert (await run(made.agent, turn()))[1].text == "Hello from the second."
+    made.stub.script([Answer(text="Just words."), Answer(text="Again."), Answer(text='{"say": "Hi.", "n": 1}')])
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}}
+    _, done = await run(made.agent, turn("again", output_schema=schema))
+    assert (done.text, done.output) == ("Hi.", {"n": 1})
+    assert len(made.stub.requests) == 5
