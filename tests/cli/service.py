@@ -45,7 +45,7 @@ class Service:
         except AriNotFound:
             return  # hung up in the same moment
         if self.outcomes:  # else: it has the caller and never gives them back
-            await deliver(self.ari, channel, self.outcomes.pop(0))
+            await deliver(channel, self.outcomes.pop(0), fallback="Sorry.", gone=lambda: False)
 
     @asynccontextmanager
     async def connected(self, asterisk: Asterisk, app: str) -> AsyncIterator[Service]:
