@@ -24,6 +24,7 @@ from typing import Any
 import orjson
 
 from app.llm.sse import EventTooLarge, SseDecoder
+from app.llm.thoughts import ThoughtFilter
 
 # A caller hears 4,000 bytes at most. These bound memory against a model, or a server, that never ends.
 MAX_TEXT = 400_000  # characters of text and of tool arguments together
@@ -105,6 +106,7 @@ class CompletionStream:
         self.finished = False
         self.done = False
         self._decoder = SseDecoder()
+        self._thoughts = ThoughtFilter()
         self._bytes = 0
         self._characters = 0
         self._reason = ""
@@ -127,7 +129,9 @@ class CompletionStream:
             events = self._decoder.feed(chunk)
         except EventTooLarge:
             raise Malformed("sent a single event of more than two megabytes.") from None
-        return "".join([text for event in events if not self.done and (text := self._event(event))])
+        text = "".join([text for event in events if not self.done and (text := self._event(event))])
+        answer = self._thoughts.feed(text) if text else ""
+        return answer + self._thoughts.end() if self.finished else answer
 
     def end(self) -> Finish:
         """What came of the answer, after its last byte.
@@ -238,8 +242,8 @@ def read_whole(body: bytes) -> tuple[str, Finish]:
         Malformed, ErrorEvent: As :class:`CompletionStream` does.
     """
     stream = CompletionStream()
-    text = stream._event(body.strip())
-    return text, stream.end()
+    text = stream._thoughts.feed(stream._event(body.strip()))
+    return text + stream._thoughts.end(), stream.end()
 
 
 def _whole(call: ToolCallParts) -> WireToolCall:

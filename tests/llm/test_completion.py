@@ -157,6 +157,29 @@ def test_what_follows_the_finish_reason_takes_nothing_back_and_adds_nothing(tail
     assert (text, finish.reason) == ("Hi", "stop")
 
 
+@pytest.mark.parametrize(
+    ("said", "heard"),
+    [
+        ("<think>The caller wants < 3.</think>\n\nHello.", "Hello."),
+        ("\n<think>\n</think>Hello. </think>", "Hello. </think>"),
+        ("<think>It never ends", ""),
+        ("<thin", "<thin"),
+        ("< 3 is <think>", "< 3 is <think>"),
+        (" Hello.", " Hello."),
+        ("", ""),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_thoughts_are_not_spoken(said: str, heard: str, size: int) -> None:
+    pieces = [said[start : start + size] for start in range(0, len(said), size)]
+    reader = CompletionStream()
+    chunks = [*(event({"content": piece}) for piece in pieces), event({}, "stop"), DONE]
+    assert "".join(reader.feed(chunk) for chunk in chunks).lstrip("\n") == heard
+    message = {"role": "assistant", "content": said}
+    text, _ = read_whole(orjson.dumps({"choices": [{"message": message, "finish_reason": "stop"}]}))
+    assert text.lstrip("\n") == heard
+
+
 def test_an_empty_answer_is_an_answer() -> None:
     text, finish = read(event({}, "stop") + DONE)
     assert (text, finish.reason) == ("", "stop")
