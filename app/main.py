@@ -15,7 +15,6 @@ if __name__ == "__main__" and not __package__:
 import asyncio
 import atexit
 import gc
-import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
@@ -36,7 +35,6 @@ from app.ari.config import AriConfig
 from app.ari.errors import AriReplaced
 from app.calls.supervisor import EVENTS, CallSupervisor
 from app.core.errors import GatewayError, SettingsError
-from app.core.logging import LineWriter, configure_logging
 from app.core.metrics import watch_event_loop
 from app.core.security import credentials_from, load_secret_key
 from app.core.settings import Settings, load_settings
@@ -44,6 +42,7 @@ from app.db.database import Database
 from app.llm.interface import ModelRef
 from app.llm.registry import Models
 from app.memory.factory import make_memory
+from app.process import listen, run, start_logging
 from app.prompts.catalog import PromptCatalog
 from app.prompts.store import PromptStore
 from app.tools.catalog import ToolCatalog
@@ -52,9 +51,6 @@ from app.tools.store import ToolStore
 from app.web.install import install as install_web
 
 logger = structlog.get_logger("app.main")
-
-# Seconds that open web requests get when the service stops.
-WEB_STOP_WITHIN = 1
 
 
 def package_version() -> str:
@@ -105,6 +101,8 @@ async def open_parts(settings: Settings, *, calls: bool = True) -> AsyncIterator
         gc.freeze()
 
         secret_key = load_secret_key(settings)
+        if calls and not settings.asterisk_ari_url:
+            logger.warning("ari.not_configured", detail="ASTERISK_ARI_URL is not set, so no calls are served")
         supervisor = CallSupervisor(settings, agent, prompt_catalog) if calls and settings.asterisk_ari_url else None
         ari = AriClient(_ari_config(settings), supervisor) if supervisor else None
         parts = Parts(
@@ -139,12 +137,19 @@ async def open_parts(settings: Settings, *, calls: bool = True) -> AsyncIterator
 
 
 async def _serve_calls(supervisor: CallSupervisor, ari: AriClient) -> None:
-    try:
-        await supervisor.run(ari)
-    except AriReplaced as error:
-        # Reconnecting would take the calls from the other one, which would take them back, for ever. The service stays
-        # up to say so: the status page and /readyz show it.
-        logger.critical("ari.replaced", detail=str(error))
+    """Serve calls until cancelled.
+
+    When another client takes the application over, this one stays up to say so (the status page and ``/readyz`` show
+    it), and goes on when the application is free again. Reconnecting at once would take the calls from the other one,
+    which would take them back, for ever.
+    """
+    while True:
+        try:
+            await supervisor.run(ari)
+        except AriReplaced as error:
+            logger.critical("ari.replaced", detail=str(error))
+        await ari.wait_until_free()
+        logger.warning("ari.free_again", detail="the other client is gone, so this one serves the calls again")
 
 
 async def _stop(tasks: list[asyncio.Task[None]]) -> None:
@@ -247,36 +252,15 @@ def _show_password(settings: Settings, parts: Parts) -> None:
     )
 
 
-def _start_logging(settings: Settings) -> LineWriter:
-    return configure_logging(
-        level="debug" if settings.debug_mode else settings.log_level,
-        output=settings.log_format,
-        speech=settings.log_speech,
-        secrets=[value.get_secret_value() for value in settings.secrets()],
-    )
-
-
 def serve(settings: Settings) -> None:
-    """Run the service in this process until it is told to stop (SIGINT, SIGTERM)."""
-    import uvicorn
+    """Run the service in this process until it is told to stop (SIGINT, SIGTERM).
 
-    writer = _start_logging(settings)
-    # When it has shut down, uvicorn raises the signal that stopped it once more. By default that would end the process
-    # on the spot, with the log's last lines unwritten.
-    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
+    Raises:
+        SettingsError: the web interface's address cannot be had.
+    """
+    writer = start_logging(settings)
     try:
-        uvicorn.run(
-            create_app(settings),
-            host=settings.web_host,
-            port=settings.web_port,
-            log_config=None,
-            access_log=False,
-            # Web requests are short, and the calls wait for their own stop until these are done. All of it has to be
-            # over before Docker's ten seconds are.
-            timeout_graceful_shutdown=WEB_STOP_WITHIN,
-        )
-    except KeyboardInterrupt:
-        pass  # stopped by Ctrl-C, after everything was shut down
+        run(create_app(settings), listen(settings))
     finally:
         writer.close()
 
@@ -297,7 +281,7 @@ def __getattr__(name: str) -> Any:
             settings = load_settings()
         except SettingsError as error:
             sys.exit(f"asterisk-ai: {error}")
-        atexit.register(_start_logging(settings).close)  # nobody else closes it: the process is not ours
+        atexit.register(start_logging(settings).close)  # nobody else closes it: the process is not ours
         return create_app(settings)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

@@ -28,8 +28,8 @@ _NOT_CONFIGURED: Final = (
     "and ASTERISK_ARI_PASSWORD, as in Asterisk's ari.conf, and restart the service."
 )
 _REPLACED: Final = (
-    "Another program connected to Asterisk with the same application name and takes the calls now. Stop it or give one "
-    "of them another ASTERISK_APP_NAME, then restart this service."
+    "Another program connected to Asterisk with the same application name and takes the calls now. Stop it, and this "
+    "service takes them again within seconds; or give one of them another ASTERISK_APP_NAME and restart it."
 )
 
 

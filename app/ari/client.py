@@ -15,7 +15,7 @@ from app.ari.backoff import Backoff
 from app.ari.config import AriConfig, AriState, AriStatus, AsteriskInfo
 from app.ari.counters import AriCounters
 from app.ari.dispatch import AriListener, Dispatcher
-from app.ari.errors import AriReplaced, AriRequestFailed, AriTimeout, AriTooLarge, AriUnavailable
+from app.ari.errors import AriNotFound, AriReplaced, AriRequestFailed, AriTimeout, AriTooLarge, AriUnavailable
 from app.ari.events import ApplicationReplaced, ChannelDestroyed, Event
 from app.ari.failures import Verdict, judge
 from app.ari.handles import Channel, together
@@ -269,6 +269,30 @@ class AriClient:
                 self._enter(AriState.CLOSED)
             await http.aclose()
 
+    async def wait_until_free(self, every: float = 2.0) -> None:
+        """After ``AriReplaced``: wait until nobody serves our application, so that :meth:`run` takes it from nobody.
+
+        Asterisk (22.10 and 16.28 were tried) knows an application while a client is connected for it or a channel is
+        in it, and answers 404 afterwards.
+
+        Args:
+            every: Seconds between two questions.
+        """
+        http = AriHttp(self.config, self.counters)
+        request = Request("GET", f"applications/{quote(self.config.app, safe='')}")
+        try:
+            while True:
+                await asyncio.sleep(every)
+                try:
+                    async with asyncio.timeout(self.config.request_timeout):
+                        await http.request(request)
+                except AriNotFound:
+                    return
+                except (AriUnavailable, AriRequestFailed, TimeoutError):
+                    continue  # Asterisk is away or busy, which says nothing of the application
+        finally:
+            await http.aclose()
+
     async def _live_once(self, http: AriHttp) -> Verdict:
         """One connection from its attempt to its end, and why it ended."""
         self._enter(AriState.CONNECTING)
@@ -334,6 +358,6 @@ class AriClient:
         if isinstance(event, ApplicationReplaced) and event.application == self.config.app:
             raise AriReplaced(
                 f"Another client connected to Asterisk as application {self.config.app!r}, and gets its calls now. "
-                "This one stops, because two that reconnect would take them from each other for ever. Stop the other "
-                "one, or give each instance its own ASTERISK_APP_NAME; then restart this one."
+                "This one stops, because two that reconnect would take them from each other for ever, and goes on when "
+                "the other one is gone. Stop the other one, or give each instance its own ASTERISK_APP_NAME."
             )

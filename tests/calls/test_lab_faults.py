@@ -12,6 +12,7 @@ import pytest
 
 from lab.asterisk import Asterisk
 from lab.caller import Caller, End
+from lab.errors import LabFailed
 from lab.servers import Redis
 from lab.service import Service, ari_settings
 from tests.ari.proxy import Proxy
@@ -189,6 +190,36 @@ async def test_asterisk_16_gets_the_same_answers_over_http(
         assert huge.status == "OK", service.tail()
         assert sum(len(part) for part in huge.parts) > 90_000
         assert service.lines("ari.connected")[0]["rest_over_websocket"] is False
+
+
+# -- two of one name
+
+
+async def test_the_first_serves_again_when_the_one_that_took_over_is_gone(
+    tmp_path: Path, settings: dict[str, str], caller: Caller
+) -> None:
+    async with connected(tmp_path / "first", settings) as first:
+        async with connected(tmp_path / "second", settings) as second:
+            await first.wait_for("ari.replaced", 5)
+            assert (await caller.call("100", say="stub:say=Second.", conversation="t-2")).response == "Second."
+            assert second.lines("turn.started", conversation="t-2")
+        await first.wait_for("ari.free_again", 10)
+        await first.wait_for("ari.connected", 5, connects=2)
+        assert (await caller.call("100", say="stub:say=First.", conversation="t-1")).response == "First."
+        assert first.lines("turn.started", conversation="t-1")
+
+
+async def test_a_second_one_at_the_same_port_ends_without_taking_a_call(
+    tmp_path: Path, settings: dict[str, str], caller: Caller
+) -> None:
+    async with connected(tmp_path / "first", settings) as first:
+        port = first.url.rsplit(":", 1)[1]
+        second = connected(tmp_path / "second", settings, WEB_PORT=port)
+        with pytest.raises(LabFailed, match="WEB_PORT"):
+            await asyncio.to_thread(second.start)
+        assert second.lines("ari.connected") == []
+        assert first.lines("ari.replaced") == []
+        assert (await caller.call("100", say="stub:say=First.")).response == "First."
 
 
 # -- conversations in Redis

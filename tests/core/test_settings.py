@@ -26,9 +26,8 @@ def test_every_setting_is_described_in_the_example_and_nothing_else_is() -> None
 
 
 def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
-    text = EXAMPLE.read_text().replace("ASTERISK_ARI_URL=http://127.0.0.1:8088", "ASTERISK_ARI_URL=")
     copied = tmp_path / ".env"
-    copied.write_text(text)
+    copied.write_text(EXAMPLE.read_text())
     assert load_settings(copied) == load_settings(None)
 
 
