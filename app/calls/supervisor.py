@@ -25,7 +25,7 @@ from app.core.settings import Settings
 # The events that a dialplan turn lives by; Asterisk is asked to send no others.
 EVENTS = frozenset({"StasisStart", "StasisEnd", "ChannelHangupRequest", "ChannelDestroyed"})
 
-# Seconds after that, when it was cancelled a second time.
+# Seconds that a turn which does not end within GRACE gets after it was cancelled a second time.
 LAST_MOMENT = 0.02
 
 # Seconds that the first turn of all may wait for the Asterisk's identity: events begin a moment before it is known.
@@ -172,7 +172,8 @@ class CallSupervisor:
         refusal = self._refusal()
         self._calls[call.channel.id] = call
         self._begin(call)
-        self._count_active(refusal is None)
+        if refusal is None:
+            self._count_active(+1)
         self._group.create_task(self._serve(self._group, call, refusal), name=f"call {call.channel.id}")
 
     def _refusal(self) -> Outcome | None:
@@ -199,7 +200,8 @@ class CallSupervisor:
             self._served += 1
             if self._calls.get(call.channel.id) is call:
                 del self._calls[call.channel.id]
-            self._count_active(-(refusal is None))
+            if refusal is None:
+                self._count_active(-1)
             self._end(call)
 
     async def _outcome(self, group: asyncio.TaskGroup, call: Call) -> Outcome | None:
