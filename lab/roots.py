@@ -98,6 +98,27 @@ def is_built(recipe: Recipe, entry: Entry) -> bool:
         return False
 
 
+def prepare(recipe: Recipe = FORKY) -> Entry:
+    """The way into the root of ``recipe``, when this machine has all that building it (if it must be) and entering take.
+
+    Raises:
+        LabMissing: It has not; the message names everything that is missing, and what to type.
+    """
+    entry, missing = None, []
+    try:
+        entry = find_entry()
+    except LabMissing as error:
+        missing.append(str(error))
+    if (entry is None or not is_built(recipe, entry)) and shutil.which("mmdebstrap") is None:
+        missing.append(
+            "mmdebstrap is missing, which makes the lab's folder "
+            "(type as root: apt-get install -y mmdebstrap uidmap debian-archive-keyring)"
+        )
+    if entry is None or missing:
+        raise LabMissing("; and ".join(missing))
+    return entry
+
+
 def ensure(recipe: Recipe = FORKY) -> Root:
     """The root of ``recipe``, built now if it is not there: under a minute and about 500 MB, once.
 
@@ -105,7 +126,7 @@ def ensure(recipe: Recipe = FORKY) -> Root:
         LabMissing: This machine cannot build or enter it; the message says what to type.
         LabFailed: The build failed; the message holds the end of its log.
     """
-    entry = find_entry()
+    entry = prepare(recipe)
     folder = lab_folder()
     if not is_built(recipe, entry):
         folder.mkdir(parents=True, exist_ok=True)
@@ -127,8 +148,6 @@ def _lock(path: Path) -> Iterator[None]:
 
 
 def _build(recipe: Recipe, folder: Path, entry: Entry) -> None:
-    if shutil.which("mmdebstrap") is None:
-        raise LabMissing("mmdebstrap is missing. Type: apt-get install -y mmdebstrap uidmap debian-archive-keyring")
     place, beside = folder / recipe.name, folder / f"{recipe.name}.building"
     log = folder / f"{recipe.name}.log"
     print(f"lab: building {place} from Debian {recipe.suite} (about a minute)", file=sys.stderr)

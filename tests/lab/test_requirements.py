@@ -9,6 +9,7 @@ import pytest
 
 import lab.entry
 import lab.requirements
+import lab.roots
 from lab.entry import Entry, Way, find_entry
 from lab.errors import LabMissing
 from lab.roots import FORKY, ensure, is_built
@@ -27,7 +28,8 @@ def powerless(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A machine that has no root folder, and nothing to make one."""
+    """A machine where we are root, that has no root folder, and nothing to make one."""
+    monkeypatch.setattr(lab.roots, "find_entry", lambda: Entry(Way.ROOT))
     monkeypatch.setenv("ASTERISK_AI_LAB", str(tmp_path))
     monkeypatch.setattr("shutil.which", lambda name: None)
 
@@ -45,6 +47,18 @@ def test_without_mmdebstrap_it_says_what_to_type(bare: None) -> None:
     assert "apt-get install -y mmdebstrap" in reason
     with pytest.raises(LabMissing, match="apt-get install"):
         ensure(FORKY)
+
+
+def test_everything_that_is_missing_is_named_at_once(
+    powerless: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ASTERISK_AI_LAB", str(tmp_path))
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    with pytest.raises(LabMissing) as missing:
+        ensure(FORKY)
+    for expected in ("sudo -v", "namespaces", "apt-get install -y mmdebstrap"):
+        assert expected in str(missing.value)
+    assert lab.requirements.missing() == str(missing.value)
 
 
 @pytest.mark.parametrize("ci", ["true", "1"])
