@@ -43,6 +43,7 @@ class Service:
     Attributes:
         url: Base address of its web interface.
         log: Its last lines, newest last.
+        seen: How many lines it has logged so far, those that ``log`` no longer holds among them.
         printed: What it printed for people, such as the password that it made.
     """
 
@@ -63,6 +64,7 @@ class Service:
         self._ready = ready
         self.url = f"http://127.0.0.1:{port}"
         self.log: deque[LogLine] = deque(maxlen=50_000)
+        self.seen = 0
         self.printed: list[str] = []
         self._more = threading.Condition()
         self._leash: subprocess.Popen[bytes] | None = None
@@ -96,7 +98,7 @@ class Service:
         command = leash(
             [sys.executable, "-m", self._module], str(pidfile), cwd=str(self._folder.absolute()), env=self._environment
         )
-        begun = len(self.log)
+        begun = self.seen
         self._leash = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, process_group=0
         )
@@ -172,9 +174,9 @@ class Service:
     # -- its log
 
     def lines(self, event: str | None = None, *, skip: int = 0, **fields: Any) -> list[LogLine]:
-        """The lines so far, but for the first ``skip``, with this event word and these fields."""
+        """The lines so far but for the first ``skip`` (an earlier ``seen``), with this event word and these fields."""
         with self._more:
-            kept = list(self.log)[skip:]
+            kept = list(self.log)[max(0, skip - (self.seen - len(self.log))) :]
         return [
             line
             for line in kept
@@ -220,6 +222,7 @@ class Service:
             with self._more:
                 if isinstance(line, dict):
                     self.log.append(line)
+                    self.seen += 1
                 else:
                     self.printed.append(text)
                 self._more.notify_all()
