@@ -116,7 +116,7 @@ async def _unreachable(ari: AriHttp, settings: Settings, error: AriError) -> Fin
             "ARI user",
             f"Asterisk at {url} does not accept the user {user!r} with this password (status {error.status})",
             f"In ari.conf: [{user}] with type=user and password=..., the same as ASTERISK_ARI_PASSWORD; "
-            "then: asterisk -rx 'ari reload'",
+            "then: asterisk -rx 'module reload res_ari.so'",
         )
     if isinstance(error, AriNotFound):
         try:
@@ -180,7 +180,7 @@ async def _writes(ari: AriHttp, settings: Settings) -> Finding:
         return fail(
             "ARI user",
             f"{user!r} may only read, so no call could be given back to the dialplan",
-            f"In ari.conf, section [{user}]: read_only=no; then: asterisk -rx 'ari reload'",
+            f"In ari.conf, section [{user}]: read_only=no; then: asterisk -rx 'module reload res_ari.so'",
         )
     return skip("ARI user", f"whether {user!r} may write could not be found out")
 

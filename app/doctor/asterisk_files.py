@@ -86,7 +86,7 @@ def _ari(path: Path, found: Sections, user: str) -> list[Finding]:
             warn(
                 "ari.conf",
                 f"websocket_write_timeout = {wait} ms: a moment's delay closes the connection",
-                f"In {path}, [general]: websocket_write_timeout = 1000; then: asterisk -rx 'ari reload'",
+                f"In {path}, [general]: websocket_write_timeout = 1000; then: asterisk -rx 'module reload res_ari.so'",
             )
         )
     section = found.get(user, {})

@@ -138,7 +138,7 @@ def test_a_wrong_password_is_told_from_everything_else(monkeypatch: pytest.Monke
     assert report.exit_code == 1
     assert report.failures == ["ARI user"]
     assert "[gateway]" in report["ARI user"][2]
-    assert "ari reload" in report["ARI user"][2]
+    assert "module reload res_ari.so" in report["ARI user"][2]
     assert "not-the-password" not in report.text
 
 
