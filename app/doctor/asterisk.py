@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import aiohttp
 
 from app.ari.config import AriConfig
 from app.ari.counters import AriCounters
 from app.ari.detection import short_version, surely_without_rest_over_websocket
-from app.ari.errors import AriError, AriNotFound, AriProtocolError, AriUnauthorized
+from app.ari.errors import AriError, AriNotFound, AriProtocolError, AriUnauthorized, AriUnavailable
 from app.ari.http import AriHttp
 from app.ari.requests import Request
 from app.core.settings import Settings
@@ -100,13 +101,16 @@ async def ask(ari: AriHttp, request: Request) -> Any:
 
     Raises:
         AriError: as :meth:`app.ari.http.AriHttp.request`; no answer in time is ``AriProtocolError``: something listens
-            that is not Asterisk, or Asterisk stands still.
+            that is not Asterisk, or Asterisk stands still. An address that is none is ``AriUnavailable``, caused by
+            a ``ValueError``: some show only when they are looked up, such as the name ``a..b``.
     """
     try:
         async with asyncio.timeout(TIMEOUT):
             return await ari.request(request)
     except TimeoutError:
         raise AriProtocolError(f"no answer within {TIMEOUT:g} s") from None
+    except ValueError as error:
+        raise AriUnavailable("ASTERISK_ARI_URL is no address") from error
 
 
 async def _unreachable(ari: AriHttp, settings: Settings, error: AriError) -> Finding:
@@ -139,12 +143,30 @@ async def _unreachable(ari: AriHttp, settings: Settings, error: AriError) -> Fin
             f"what answers at {url} is not Asterisk: {error}",
             "Compare ASTERISK_ARI_URL with bindaddr and bindport in http.conf (asterisk -rx 'http show status').",
         )
+    if isinstance(error.__cause__, ValueError):
+        return fail(
+            "Asterisk",
+            f"ASTERISK_ARI_URL={url} is no address",
+            "Write http:// or https://, a name or an IP address, and a port: ASTERISK_ARI_URL=http://127.0.0.1:8088",
+        )
+    if _is_unknown_name(error):
+        host = urlsplit(url or "").hostname
+        return fail(
+            "Asterisk",
+            f"the name {host} cannot be resolved",
+            f"Correct it in ASTERISK_ARI_URL, or write the IP address there; try: getent hosts {host}",
+        )
     return fail(
         "Asterisk",
         f"{url} cannot be reached: {_reason(error)}",
         "Is Asterisk running? In http.conf: enabled=yes, bindaddr and bindport as in ASTERISK_ARI_URL; "
         "then: asterisk -rx 'http show status'",
     )
+
+
+def _is_unknown_name(error: AriError) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, aiohttp.ClientConnectorError) and isinstance(cause.os_error, socket.gaierror)
 
 
 def _reason(error: AriError) -> str:

@@ -9,15 +9,19 @@ import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
+from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from app.ari.config import AriState
 from app.cli.entry import cli
 from app.core.settings import Settings
 from app.db.database import Database
+from app.doctor.check import Subject
+from app.doctor.finding import Level
+from app.doctor.run import CHECKS, examine
 from lab.asterisk import Asterisk
 from lab.ports import free_port
 from lab.providers.server import WRONG_KEY, StubProviders
@@ -159,6 +163,56 @@ def test_a_port_where_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     assert report.failures == ["Asterisk"]
     assert "cannot be reached" in report["Asterisk"][1]
     assert "http.conf" in report["Asterisk"][2]
+
+
+@pytest.fixture
+def somewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ARI settings that are complete, for an address of the test's own."""
+    monkeypatch.setenv("ASTERISK_ARI_USERNAME", "gateway")
+    monkeypatch.setenv("ASTERISK_ARI_PASSWORD", "not-the-password")
+
+
+@pytest.mark.usefixtures("somewhere")
+def test_a_name_that_nobody_knows_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> NoReturn:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setenv("ASTERISK_ARI_URL", "http://pbx.invalid:8088")
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    level, detail, remedy = Report()["Asterisk"]
+    assert (level, detail) == ("fail", "the name pbx.invalid cannot be resolved")
+    assert "getent hosts pbx.invalid" in remedy
+
+
+@pytest.mark.usefixtures("somewhere")
+@pytest.mark.parametrize("host", ["pbx..example", "x" * 64])
+def test_an_address_that_shows_only_when_it_is_looked_up(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    url = f"http://{host}:8088"
+    monkeypatch.setenv("ASTERISK_ARI_URL", url)
+    report = Report()
+    assert report.failures == ["Asterisk"]
+    assert report["Asterisk"][1] == f"ASTERISK_ARI_URL={url} is no address"
+    assert "unexpected" not in report.text
+
+
+@pytest.mark.usefixtures("somewhere")
+def test_a_port_that_is_none_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASTERISK_ARI_URL", "http://127.0.0.1:8088x")
+    report = Report()
+    assert report.exit_code == 2
+    (finding,) = report.document["findings"]
+    assert finding["detail"].startswith("ASTERISK_ARI_URL: ")
+
+
+@pytest.mark.usefixtures("somewhere")
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8088x", "http://127.0.0.1:99999"])
+async def test_the_checks_withstand_an_address_that_the_settings_would_refuse(url: str) -> None:
+    settings = Settings(_env_file=None).model_copy(update={"asterisk_ari_url": url})
+    settings = settings.model_copy(update={"asterisk_ari_username": "u", "asterisk_ari_password": SecretStr("p")})
+    checks = [check for check in CHECKS if check.name in ("asterisk", "clock")]
+    asterisk, clock = await examine(Subject(settings), checks)
+    assert asterisk.detail == f"ASTERISK_ARI_URL={url} is no address"
+    assert clock.level is Level.OK
 
 
 @pytest.mark.lab
