@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -18,8 +19,46 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-EnvFile = Annotated[Path, typer.Option("--env-file", help="File with settings; the environment goes before it.")]
 DEFAULT_ENV = Path(".env")
+
+
+def _readable(context: typer.Context, path: Path) -> Path:
+    """A file that was asked for must be there; the default one may be absent. Ends with 2, as a wrong option does."""
+    source = context.get_parameter_source("env_file")
+    asked = source is not None and source.name != "DEFAULT"
+    if os.path.isfile(path):  # Path.is_file() raises where a folder is closed to us
+        reason = "" if os.access(path, os.R_OK) else "this user may not read it"
+    else:
+        reason = "there is no such file" if asked else ""
+    if reason:
+        typer.echo(f"asterisk-ai: --env-file {path}: {reason}", err=True)
+        raise typer.Exit(2)
+    return path
+
+
+EnvFile = Annotated[
+    Path, typer.Option("--env-file", callback=_readable, help="File with settings; the environment goes before it.")
+]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            typer.echo(f"asterisk-ai {version('asterisk-ai')}")
+        except PackageNotFoundError:  # run from a checkout that was never installed
+            typer.echo("asterisk-ai, not installed as a package")
+        raise typer.Exit
+
+
+@cli.callback()
+def options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and end.")
+    ] = False,
+) -> None:
+    """The AI gateway for Asterisk."""
 
 
 @cli.command()

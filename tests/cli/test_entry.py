@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
+
+import pytest
+import typer.main
+from typer.testing import CliRunner
+
+from app.cli.entry import cli
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,3 +37,31 @@ def test_a_known_error_is_one_line() -> None:
     result = run("import sys; sys.argv[1:] = ['dialplan', '--human', 'a b']; from app.cli import main; main()")
     assert result.returncode == 1
     assert result.stderr == "asterisk-ai: --human a b: write an extension such as 200, or 200@context\n"
+
+
+COMMANDS = sorted(typer.main.get_group(cli).commands)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("missing", ["/nope", "."])
+def test_a_settings_file_that_was_asked_for_must_be_there(command: str, missing: str) -> None:
+    arguments = ["PJSIP/100"] if command == "call" else []
+    result = CliRunner().invoke(cli, [command, *arguments, "--env-file", missing])
+    assert result.exit_code == 2
+    assert result.stderr == f"asterisk-ai: --env-file {missing}: there is no such file\n"
+    assert result.stdout == ""
+    assert not list(Path().iterdir()), "nothing was begun"
+
+
+def test_a_settings_file_that_is_there_is_read_and_the_default_one_may_be_absent() -> None:
+    assert CliRunner().invoke(cli, ["dialplan"]).exit_code == 0
+    Path("desk.env").write_text("ASTERISK_APP_NAME=desk\n")
+    result = CliRunner().invoke(cli, ["dialplan", "--env-file", "desk.env"])
+    assert result.exit_code == 0
+    assert "Stasis(desk," in result.stdout
+
+
+def test_the_version_is_shown() -> None:
+    result = CliRunner().invoke(cli, ["--version"])
+    assert result.exit_code == 0
+    assert result.stdout == f"asterisk-ai {version('asterisk-ai')}\n"
