@@ -15,7 +15,9 @@ from app.calls.outcome import Outcome, Status
 from app.calls.variables import MOST_OUTPUT_VARIABLES, channel_variables
 from app.cli.entry import cli
 from lab.asterisk import Asterisk
+from lab.caller import Caller
 from tests.cli.phone import Phone
+from tests.cli.service import Service
 
 DOCS = Path(__file__).parents[2] / "docs"
 DIALPLAN = (DOCS / "dialplan.md").read_text()
@@ -57,3 +59,21 @@ def test_every_example_of_the_page_loads_without_a_word(pbx: Asterisk) -> None:
     assert Phone(pbx).load("\n".join(examples)) == ""
     for context in re.findall(r"^\[(ai-[\w-]+)\]", "\n".join(examples), re.MULTILINE):
         assert f"Context '{context}'" in pbx.cli(f"dialplan show {context}")
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize("which", ["", "16"])
+async def test_an_argument_that_is_no_utf8_fails_at_once_as_the_page_says(
+    request: pytest.FixtureRequest, which: str
+) -> None:
+    asterisk: Asterisk = request.getfixturevalue(f"asterisk{which}")
+    caller: Caller = request.getfixturevalue(f"caller{which}")
+    service = Service([])
+    async with service.connected(asterisk, asterisk.app):
+        result = await caller.call("102", say=b"caf\xe9 \xff\xfe")
+    assert (result.variables["STASISSTATUS"], result.status) == ("FAILED", "")
+    assert service.args == []
+    assert result.milliseconds < 1000
+    pitfall = DIALPLAN.partition("**Invalid UTF-8**")[2].partition("\n- ")[0]
+    for said in ("`STASISSTATUS=FAILED`", "`AI_STATUS` empty", "16.28 and 22.10"):
+        assert said in pitfall
