@@ -1,12 +1,12 @@
 """``python -m lab``: the lab by hand.
 
-``build`` makes the root folders, ``up`` starts Asterisk and keeps it running, ``call`` dials it.
+``build`` makes the root folders, ``up`` starts Asterisk and keeps it running, ``call`` dials it, ``clean`` removes the
+folders.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import sys
 import threading
@@ -18,7 +18,9 @@ import typer
 from rich.console import Console
 
 from lab.asterisk import Asterisk
-from lab.caller import Caller, End
+from lab.caller import Caller, CallResult, End
+from lab.clean import clean as remove_all
+from lab.commands import lab_command
 from lab.errors import LabError
 from lab.roots import RECIPES, ensure
 from lab.running import Running
@@ -44,6 +46,16 @@ def build() -> None:
     for recipe in RECIPES.values():
         root = ensure(recipe)
         console.print(f"{root.path} is ready (entered by way of {root.entry.way})")
+
+
+@cli.command()
+def clean() -> None:
+    """Remove the root folders and what else lies beside them. Refuses while one is in use."""
+    removed = remove_all()
+    for root in removed:
+        console.print(f"removed {root}")
+    if not removed:
+        console.print("There was nothing to remove.")
 
 
 @cli.command()
@@ -77,22 +89,46 @@ def call(
     prompt: Annotated[str | None, typer.Option(help="Name of the prompt.")] = None,
     model: Annotated[str | None, typer.Option(help="provider, or provider:model.")] = None,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for the answer.")] = 30,
+    sip_port: Annotated[int | None, typer.Option(help="Which lab, where several run; the newest by default.")] = None,
+    verbose: Annotated[bool, typer.Option(help="Show the SIP messages of a call that did not complete.")] = False,
 ) -> None:
-    """Call a lab that `up` started, and print the variables that the dialplan got."""
-    try:
-        running = Running(**json.loads(Running.file(version).read_text()))
-    except FileNotFoundError:
-        raise LabError(f"no lab is running. Type in another terminal: python -m lab up --version {version}") from None
-    with Caller(running) as caller:
+    """Call a lab that `up` or the demo started, and print the variables that the dialplan got."""
+    with Caller(_callee(version, sip_port)) as caller:
         result = asyncio.run(
             caller.call(extension, say=words, conversation=conversation, prompt=prompt, model=model, timeout=timeout)
         )
     for name, value in result.variables.items():
         console.print(f"{name:18} {value}", markup=False)
-    console.print(f"{result.end}, SIP status {result.code}, {result.milliseconds:.1f} ms", style="dim")
+    console.print(_outcome(result, extension), style="dim" if result.end is End.COMPLETED else "")
     if result.end is not End.COMPLETED:
-        console.print(result.log, markup=False)
+        if verbose:
+            console.print(result.log, markup=False)
+        else:
+            console.print("(--verbose shows the SIP messages)", style="dim")
         raise typer.Exit(1)
+
+
+def _callee(version: Version, sip_port: int | None) -> Running:
+    """Whom to call: the newest lab, or the one at ``sip_port``, whoever started it."""
+    if sip_port is not None:
+        return Running("127.0.0.1", sip_port)
+    labs = Running.living(version)
+    if not labs:
+        raise LabError(f"no lab is running. Type in another terminal: {lab_command('up', *_option(version))}")
+    return labs[0]
+
+
+def _outcome(result: CallResult, extension: str) -> str:
+    """How the call ended, in a line."""
+    if result.code == 404:
+        return f"refused, SIP status 404: the dialplan has no extension {extension} (see lab/etc/extensions.conf)"
+    if result.code == 0:
+        return "failed: nobody answered the INVITE; does an Asterisk listen at this SIP port?"
+    return f"{result.end}, SIP status {result.code}, {result.milliseconds:.1f} ms"
+
+
+def _option(version: Version) -> list[str]:
+    return [] if version is Version.forky else ["--version", version.value]
 
 
 def _explain(asterisk: Asterisk, memory: Redis | None, version: Version) -> None:
@@ -107,9 +143,11 @@ def _explain(asterisk: Asterisk, memory: Redis | None, version: Version) -> None
         lines |= {"REDIS_HOST": memory.host, "REDIS_PORT": str(memory.port)}
     for name, value in lines.items():
         console.print(f"  {name}={value}", markup=False)
-    other = "" if version is Version.forky else f" --version {version}"
+    which = _option(version) if len(Running.living(version)) == 1 else ["--sip-port", str(asterisk.sip_port)]
     console.print(f"\nSIP:  udp {asterisk.host}:{asterisk.sip_port}, extensions 100 to 104 and 199")
-    console.print(f'Call: python -m lab call{other} 100 "What are your opening hours?"')
+    call = lab_command("call", *which, "100", "What are your opening hours?")
+    console.print(f"Call: {call}", markup=False)
+    console.print(f"CLI:  {asterisk.console()}", markup=False)
     console.print(f"Logs: {asterisk.instance.folder}/log\nCtrl-C ends it.")
 
 

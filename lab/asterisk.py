@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
+from lab.commands import lab_command
 from lab.errors import LabFailed
 from lab.ports import free_port, rtp_range
 from lab.process import Instance, Server
@@ -21,7 +22,6 @@ Version = Literal["forky", "bullseye"]
 
 _CONFIGURATION = Path(__file__).parent / "etc"
 _RECIPES = {"forky": FORKY, "bullseye": BULLSEYE}
-_MODULES = {"forky": "/usr/lib/x86_64-linux-gnu/asterisk/modules", "bullseye": "/usr/lib/asterisk/modules"}
 
 # Files that Asterisk misses with an error in its log, and whose defaults are right.
 _AT_DEFAULTS = ("acl", "ccss", "cel", "features", "indications", "pjproject", "udptl", "websocket_client")
@@ -127,9 +127,8 @@ class Asterisk:
     def cli(self, command: str) -> str:
         """What Asterisk's command line answers, such as to ``core show channels``."""
         root = self.instance.root
-        argv = ["asterisk", "-C", f"{self.instance.inside}/etc/asterisk.conf", "-rx", command]
         result = subprocess.run(
-            root.entry.command(root.path, argv),
+            root.entry.command(root.path, [*self._client(), "-rx", command]),
             capture_output=True,
             text=True,
             errors="replace",
@@ -139,6 +138,11 @@ class Asterisk:
         if result.returncode != 0:
             raise LabFailed(f"asterisk -rx {command!r} failed: {result.stdout}{result.stderr}\n{self.log_tail()}")
         return result.stdout
+
+    def console(self) -> str:
+        """What to type for Asterisk's command line; ``-rx 'COMMAND'`` in place of ``-rvvv`` for one answer."""
+        root = self.instance.root
+        return root.entry.typed(root.path, [*self._client(), "-rvvv"])
 
     def channels(self) -> int:
         """How many channels are up: 0 when nothing was left behind."""
@@ -164,6 +168,9 @@ class Asterisk:
     ) -> None:
         await asyncio.to_thread(self.stop)
 
+    def _client(self) -> list[str]:
+        return ["asterisk", "-C", f"{self.instance.inside}/etc/asterisk.conf"]
+
     def _write_configuration(self) -> None:
         """Fill the placeholders of ``lab/etc`` into the instance's own files."""
         instance = self.instance
@@ -171,7 +178,7 @@ class Asterisk:
             (instance.folder / name).mkdir()
         values = {
             "HERE": instance.inside,
-            "MODULES": _MODULES[self.version],
+            "MODULES": f"/{modules_folder(instance.root.path)}",
             "APP": self.app,
             "ABSOLUTE_TIMEOUT": str(self.absolute_timeout),
             "USERNAME": self.username,
@@ -194,7 +201,8 @@ class Asterisk:
             (instance.folder / "etc" / template.name).write_text(text)
 
     def _only_existing(self, modules: str) -> str:
-        folder = self.instance.root.path / _MODULES[self.version].removeprefix("/")
+        root = self.instance.root.path
+        folder = root / modules_folder(root)
         lines = modules.splitlines(keepends=True)
         return "".join(
             line for line in lines if not line.startswith("load") or (folder / line.split("=")[1].strip()).exists()
@@ -210,3 +218,15 @@ class Asterisk:
             return False
         finally:
             connection.close()
+
+
+def modules_folder(root: Path) -> Path:
+    """Where Debian put Asterisk's modules, relative to ``root``: newer releases name the machine's architecture in it.
+
+    Raises:
+        LabFailed: Nowhere.
+    """
+    found = [*root.glob("usr/lib/*/asterisk/modules"), *root.glob("usr/lib/asterisk/modules")]
+    if not found:
+        raise LabFailed(f"{root} holds no modules of Asterisk. To build it anew, type: {lab_command('clean')}")
+    return found[0].relative_to(root)

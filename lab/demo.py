@@ -6,9 +6,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -18,13 +20,14 @@ from rich.text import Text
 
 from lab.asterisk import Asterisk
 from lab.caller import Caller, CallResult, End
+from lab.commands import lab_command
 from lab.errors import LabError
 from lab.ports import free_port, is_free
-from lab.roots import FORKY, ensure
+from lab.process import lives
+from lab.roots import FORKY, ensure, lab_folder
 from lab.running import Running
 from lab.service import LogLine, Service, ari_settings, run_service
 
-FOLDER = Path(".lab") / "demo"
 WEB_PORT = 8000
 
 console = Console(highlight=False)
@@ -113,14 +116,12 @@ async def demo(*, once: bool) -> int:
     """Run the demonstration. Returns an exit code: 0 when every call went as it should."""
     with console.status("Building the lab's Asterisk from Debian's packages (once, about a minute) ..."):
         await asyncio.to_thread(ensure, FORKY)
-    folder = FOLDER.absolute()
-    for old in folder.glob("demo.db*"):
-        old.unlink()
     password = "demo-" + os.urandom(4).hex()
     port = WEB_PORT if is_free(WEB_PORT) else free_port()
     console.print("Starting Asterisk ...", end=" ")
     begun = time.monotonic()
     async with contextlib.AsyncExitStack() as stack:
+        folder = stack.enter_context(own_folder())
         asterisk = await stack.enter_async_context(Asterisk())
         caller = stack.enter_context(Caller(asterisk))
         stack.enter_context(Running.announce(asterisk))
@@ -144,11 +145,8 @@ async def demo(*, once: bool) -> int:
         await calls.run()
         console.print(
             Panel(
-                f"Web interface   {service.url}/ui\nAPI             {service.url}/docs\n"
-                f"Name            admin\nPassword        {password}\n\n"
-                f"Call it with a SIP phone on this machine: sip:100@127.0.0.1:{asterisk.sip_port}\n"
-                f'or from here: .venv/bin/python -m lab call 100 "Where is my order B2077?"',
-                title="Look at it",
+                Text(summary(service.url, password, asterisk.sip_port, once=once)),
+                title="It ran here" if once else "Look at it",
                 title_align="left",
                 expand=False,
             )
@@ -161,6 +159,38 @@ async def demo(*, once: bool) -> int:
                 loop.add_signal_handler(number, stop.set)
             await stop.wait()
     return 1 if calls.failed else 0
+
+
+def summary(url: str, password: str, sip_port: int, *, once: bool) -> str:
+    """Where the demo can be looked at and called; with ``once``, how to get one that still runs then."""
+    lines = [
+        f"Web interface   {url}/ui",
+        f"API             {url}/docs",
+        "Name            admin",
+        f"Password        {password}",
+        "",
+    ]
+    if once:
+        return "\n".join([*lines, "All of it ends now. Run `make demo` to keep it running and look at it."])
+    which = [] if len(Running.living()) == 1 else ["--sip-port", str(sip_port)]
+    call = lab_command("call", *which, "100", "Where is my order B2077?")
+    lines += [f"Call it with a SIP phone on this machine: sip:100@127.0.0.1:{sip_port}", f"or from here: {call}"]
+    return "\n".join(lines)
+
+
+@contextlib.contextmanager
+def own_folder() -> Iterator[Path]:
+    """A folder for this process's demo, for the length of a block. Those of processes that were killed are removed."""
+    demos = lab_folder() / "demo"
+    for old in demos.glob("*"):
+        if old.name.isdigit() and not lives(int(old.name)):
+            shutil.rmtree(old, ignore_errors=True)
+    folder = demos / str(os.getpid())
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def main() -> None:

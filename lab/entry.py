@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 import functools
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -59,6 +60,16 @@ class Entry:
             case Way.NAMESPACE:
                 setup = [f"LAB_UID={os.getuid()}", f"LAB_GID={os.getgid()}", "unshare", "--map-root-user", "--mount"]
                 return ["env", *setup, "sh", "-c", _IN_NAMESPACE, str(root), *argv]
+
+    def typed(self, root: Path, argv: Sequence[str]) -> str:
+        """The same for people, who paste it into a shell: a client such as Asterisk's command line, not a server."""
+        match self.way:
+            case Way.ROOT:
+                return shlex.join(self.command(root, argv))
+            case Way.SUDO:  # which may ask for the password here
+                return shlex.join(["sudo", "chroot", f"--userspec={os.getuid()}:{os.getgid()}", str(root), *argv])
+            case Way.NAMESPACE:  # a client needs no devices
+                return shlex.join(["unshare", "--map-root-user", f"--root={root}", "--wd=/", *argv])
 
     def can_use(self, root: Path) -> bool:
         """Whether ``root`` suits this way: one that was built in another may not."""

@@ -75,8 +75,13 @@ def sweep(instances: Path) -> None:
     """Remove the folders of owners that ended without cleaning up."""
     for folder in instances.glob("*-*-*"):
         owner = re.fullmatch(r"[a-z]+-(\d+)-\d+", folder.name)
-        if owner and not Path(f"/proc/{owner[1]}").exists():
+        if owner and not lives(int(owner[1])):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def lives(pid: int) -> bool:
+    """Whether there is a process of this id, anybody's."""
+    return Path(f"/proc/{pid}").exists()
 
 
 class Server:
