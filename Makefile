@@ -7,8 +7,11 @@ PY := .venv/bin/python
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 18
 
-# The environment follows the lock file: versions and hashes, nothing else.
-.venv/.installed: requirements-dev.lock pyproject.toml scripts/install
+# The environment follows the lock file: versions and hashes, nothing else. One whose Python is gone, or was replaced by
+# another version, has no pip any more and is made anew.
+anew := $(if $(wildcard .venv/.installed),$(shell $(PY) -c 'import pip' 2>/dev/null || echo anew))
+.PHONY: anew
+.venv/.installed: requirements-dev.lock pyproject.toml scripts/install $(anew)
 	@scripts/install
 	@touch $@
 
@@ -52,6 +55,6 @@ lock: install  ## renew the lock files from pyproject.toml
 	scripts/lock
 
 .PHONY: clean
-clean:  ## remove the environment, caches and the lab's folders
-	$(if $(wildcard .venv/bin/python),-$(PY) -m lab clean)
+clean:  ## remove the lab's folders (not while one is in use), the environment and caches
+	@python=$(PY); $$python -c '' 2>/dev/null || python=$${PYTHON:-python3}; $$python -m lab.clean
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
