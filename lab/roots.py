@@ -99,7 +99,7 @@ def is_built(recipe: Recipe, entry: Entry) -> bool:
 
 
 def prepare(recipe: Recipe = FORKY) -> Entry:
-    """The way into the root of ``recipe``, when this machine has all that building it (if it must be) and entering take.
+    """The way into the root of ``recipe``, when this machine has all that building and entering it take.
 
     Raises:
         LabMissing: It has not; the message names everything that is missing, and what to type.
