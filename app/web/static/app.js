@@ -1,5 +1,11 @@
-// Says so when a page that renews itself cannot: an old state must not look like the present one.
 "use strict";
+// A page that was opened as http://name:password@host/ must not ask for relative addresses: they would inherit the
+// login, which fetch() refuses. The browser sends the login by itself to the same origin.
+document.addEventListener("htmx:before:request", (event) => {
+  const request = event.detail.ctx.request;
+  request.action = new URL(request.action, location.origin).href;
+});
+// Says so when a page that renews itself cannot: an old state must not look like the present one.
 (() => {
   const banner = document.getElementById("offline");
   if (!banner) return;

@@ -18,7 +18,8 @@ const night = {
   rightPanel: { backgroundColor: "#0e1219" },
 };
 Redoc.init(
-  "/openapi.json",
+  // In full: opened as http://name:password@host/redoc, a relative address would inherit the login; fetch() refuses it.
+  new URL("/openapi.json", location.origin).href,
   { theme: dark ? night : light, hideDownloadButton: false, expandResponses: "200,201", nativeScrollbars: true },
   document.getElementById("redoc"),
 );
