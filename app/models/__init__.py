@@ -1,8 +1,21 @@
 """The tables. Importing this package registers all of them with ``Base.metadata``."""
 
 from app.models.base import Base
+from app.models.conversation import ConversationRow
 from app.models.prompt import PromptRow, PromptVersionRow
 from app.models.revision import RevisionRow
 from app.models.tool import ToolRow, ToolVersionRow
+from app.models.turn import TurnDetailRow, TurnRow, TurnToolRow
 
-__all__ = ["Base", "PromptRow", "PromptVersionRow", "RevisionRow", "ToolRow", "ToolVersionRow"]
+__all__ = [
+    "Base",
+    "ConversationRow",
+    "PromptRow",
+    "PromptVersionRow",
+    "RevisionRow",
+    "ToolRow",
+    "ToolVersionRow",
+    "TurnDetailRow",
+    "TurnRow",
+    "TurnToolRow",
+]

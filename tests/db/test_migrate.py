@@ -62,6 +62,11 @@ async def test_every_constraint_has_the_name_of_the_convention(database: Databas
             "uq_tool_versions_tool_id_number",
             "fk_prompt_versions_prompt_id_prompts",
             "fk_tool_versions_tool_id_tools",
+            "uq_conversations_memory_key",
+            "uq_turns_turn_id",
+            "fk_turns_conversation_id_conversations",
+            "fk_turn_details_turn_row_id_turns",
+            "fk_turn_tools_turn_row_id_turns",
         }
 
 
