@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 import signal
 import sys
@@ -11,7 +12,6 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import orjson
 from rich.console import Console
 from rich.text import Text
 
@@ -192,4 +192,7 @@ class Chat:
 
 
 def _arguments(arguments: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={orjson.dumps(value, default=str).decode()}" for name, value in arguments.items())
+    # Not orjson, which refuses numbers of more than 64 bits; a model may write any.
+    return ", ".join(
+        f"{name}={json.dumps(value, ensure_ascii=False, default=str)}" for name, value in arguments.items()
+    )

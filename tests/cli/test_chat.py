@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from app.cli.chat import _arguments
 from app.cli.entry import cli
 
 
@@ -44,6 +45,11 @@ def test_a_tool_is_shown_with_its_arguments_its_result_and_its_time() -> None:
     result = chat("--once", "Where is my order A1234?")
     assert 'tool get_order_status(order_id="A1234")' in result.stdout
     assert " ms failed (tool_unreachable): " in result.stdout  # the service that it calls is not running
+
+
+def test_arguments_are_shown_whatever_a_model_wrote() -> None:
+    shown = _arguments({"number": 2**64 + 1, "name": "Zoë", "items": [1, None]})
+    assert shown == 'number=18446744073709551617, name="Zoë", items=[1, null]'
 
 
 def test_call_variables_reach_the_prompt_under_the_names_of_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
