@@ -20,7 +20,14 @@ from rich.text import Text
 from app.ari.client import AriClient
 from app.ari.config import AriConfig, AsteriskInfo
 from app.ari.errors import AriConflict, AriNotFound, AriRequestFailed
-from app.ari.events import ChannelDestroyed, ChannelStateChange, ChannelVarset, Event, StasisStart
+from app.ari.events import (
+    ChannelDestroyed,
+    ChannelHangupRequest,
+    ChannelStateChange,
+    ChannelVarset,
+    Event,
+    StasisStart,
+)
 from app.core.errors import GatewayError, SettingsError
 from app.core.settings import Settings
 
@@ -28,7 +35,9 @@ from app.core.settings import Settings
 CONNECT_TIMEOUT: Final = 5.0
 HANGUP_TIMEOUT: Final = 3.0
 
-EVENTS: Final = frozenset({"StasisStart", "ChannelStateChange", "ChannelVarset", "ChannelDestroyed"})
+EVENTS: Final = frozenset(
+    {"StasisStart", "ChannelStateChange", "ChannelVarset", "ChannelHangupRequest", "ChannelDestroyed"}
+)
 # Parts repeat AI_RESPONSE, and names of the printed dialplan's own are no answer.
 _SHOWN: Final = re.compile(
     r"AI_(STATUS|RESPONSE|ACTION|ACTION_DATA|ERROR|MODEL_USED|PROMPT_VERSION|TURN|LATENCY_MS|OUT_\w+)"
@@ -74,6 +83,8 @@ class Watch:
 
     Attributes:
         answered: The endpoint took the call.
+        in_dialplan: It was handed to the dialplan.
+        hung_up: Somebody asked for its end. A dialplan that ends a call does not ask (tried on 16.28 and 22.10.1).
         statuses: Every ``AI_STATUS`` so far.
         entered, first_status, ended: Set when they happen: answered and ours, an answer of the AI, hung up.
     """
@@ -82,6 +93,8 @@ class Watch:
     console: Console
     began: float
     answered: bool = False
+    in_dialplan: bool = False
+    hung_up: bool = False
     statuses: list[str] = field(default_factory=list)
     entered: asyncio.Event = field(default_factory=asyncio.Event)
     first_status: asyncio.Event = field(default_factory=asyncio.Event)
@@ -111,8 +124,10 @@ class Watch:
                 self.entered.set()
             case ChannelVarset():
                 self._variable(event.variable, event.value)
+            case ChannelHangupRequest():
+                self.hung_up = True
             case ChannelDestroyed():
-                self.tell(f"ended: {event.cause_txt or 'no cause given'} ({event.cause})")
+                self.tell(self._end(event))
                 self.ended.set()
 
     def _state(self, state: str) -> None:
@@ -137,6 +152,21 @@ class Watch:
                 if other != "AI_STATUS":
                     self.console.print(Text(f"          {other} = {text}"))
             self.first_status.set()
+
+    def _end(self, event: ChannelDestroyed) -> str:
+        at = event.channel.dialplan
+        place = f"{at.exten}@{at.context}, priority {at.priority}"
+        by_dialplan = self.in_dialplan and not self.hung_up
+        if by_dialplan and not event.cause:
+            # Without Hangup(): it ran out, or what stands there cannot be run.
+            return (
+                f"ended by the dialplan, which has nothing that can run at {place}. Look at it with: "
+                f"asterisk -rx 'dialplan show {at.exten}@{at.context}'"
+            )
+        if by_dialplan:
+            return f"ended by the dialplan at {place}: {event.cause_txt} ({event.cause})"
+        unknown = "hung up" if self.answered else "not answered"
+        return f"ended: {event.cause_txt if event.cause else unknown} ({event.cause})"
 
     def tell(self, what: str) -> None:
         """One line, with the seconds since the beginning."""
@@ -238,6 +268,7 @@ async def _hand_over(ari: AriClient, settings: Settings, plan: CallPlan, watch: 
             path = f"channels/{quote(watch.channel_id, safe='')}/move"
             await ari.request("POST", path, query={"app": settings.asterisk_app_name})
         else:
+            watch.in_dialplan = True
             await channel.continue_in_dialplan(plan.context, plan.extension, 1)
     except (AriConflict, AriNotFound):
         watch.tell("hung up at once")
@@ -245,12 +276,13 @@ async def _hand_over(ari: AriClient, settings: Settings, plan: CallPlan, watch: 
 
 async def _first(*events: asyncio.Event) -> None:
     """Wait for the first of them."""
-    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    waits = [asyncio.create_task(event.wait()) for event in events]
     try:
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for wait in waits:
             wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
 
 
 async def _hang_up(ari: AriClient, watch: Watch) -> None:

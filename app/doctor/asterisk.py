@@ -39,6 +39,7 @@ SERVICE_MODULES: Final = (
 )
 DIALPLAN_MODULES: Final = (
     "pbx_config",
+    "app_read",
     "app_stack",
     "app_verbose",
     "app_sendtext",

@@ -16,6 +16,8 @@ exten => talk,1,Set(USER_INPUT={WORDS.replace(";", chr(92) + ";")})
  same => n,Goto(ai-assistant,100,1)
 exten => silent,1,Answer(1)
  same => n,Wait(30)
+exten => brief,1,Answer(1)
+ same => n,Wait(0.3)
 [people]
 exten => 200,1,Log(NOTICE,HUMAN ${{AI_STATUS}}/${{STASISSTATUS}}/${{AI_TURNS}})
  same => n,Hangup()
@@ -30,8 +32,6 @@ class Phone:
         self.etc = asterisk.instance.folder / "etc"
         self.log = asterisk.instance.folder / "log" / "messages.log"
         self._seen = 0
-        if "app_read.so" not in asterisk.cli("module show like app_read.so"):
-            asterisk.cli("module load app_read.so")
         main = self.etc / "extensions.conf"
         if "asterisk-ai.conf" not in main.read_text():
             main.write_text(main.read_text() + "\n#include asterisk-ai.conf\n")

@@ -11,13 +11,14 @@ import pytest
 from typer.testing import CliRunner
 
 from app.calls.outcome import Outcome, Status
+from app.cli.call import _first
 from app.cli.dialplan import snippet
 from app.cli.entry import cli
 from app.core.settings import Settings
 from lab.asterisk import Asterisk
 from lab.ports import free_port
 from lab.process import leash
-from tests.cli.phone import Phone, filled
+from tests.cli.phone import DRIVER, Phone, filled
 from tests.cli.service import Service
 
 PHONE = "Local/silent@driver/n"
@@ -63,7 +64,57 @@ async def test_a_telephone_is_called_and_every_step_shown(pbx: Asterisk, telepho
     assert "answered" in steps
     assert steps.index("answered") < steps.index("AI_STATUS = OK")
     assert {"AI_RESPONSE = It is four.", "AI_ACTION = hangup", "AI_OUT_SUM = 4", "AI_TURN = 1"} <= set(steps)
-    assert re.fullmatch(r"ended: .+ \(16\)", steps[-1])
+    assert re.fullmatch(r"ended by the dialplan at 100@ai-assistant, priority \d+: .+ \(16\)", steps[-1])
+
+
+@pytest.mark.lab
+@pytest.mark.usefixtures("ari_env")
+async def test_the_printed_dialplan_listens_again_after_an_answer(pbx: Asterisk) -> None:
+    phone = Phone(pbx)
+    phone.load(snippet(Settings(_env_file=None)) + DRIVER)
+    service = Service([Outcome(Status.OK, "Here.")])
+    async with service.connected(pbx, "ai_ari_app"):
+        code, shown = await call(PHONE, "--say", "hello", "--longest", "1.5")
+    assert code == 0, shown
+    assert "has lasted 1.5 s" in shown
+    assert "ended: " in shown
+    assert "by the dialplan" not in shown
+
+
+@pytest.mark.lab
+@pytest.mark.usefixtures("ari_env")
+@pytest.mark.parametrize(
+    ("extension", "place"), [("out", "out@ends, priority 2"), ("odd", "odd@ends, priority 2"), ("none", "none@ends")]
+)
+async def test_a_dialplan_that_ends_the_call_is_named(pbx: Asterisk, extension: str, place: str) -> None:
+    ends = "[ends]\nexten => out,1,Answer()\nexten => odd,1,Answer()\n same => n,NoSuchApplication()\n"
+    Phone(pbx).load(DRIVER + ends)
+    _, shown = await call(PHONE, "--context", "ends", "--extension", extension)
+    assert "ended by the dialplan, which has nothing that can run at " + place in shown
+    assert f"asterisk -rx 'dialplan show {extension}@ends'" in shown
+    assert "Unknown" not in shown
+
+
+@pytest.mark.lab
+@pytest.mark.usefixtures("ari_env")
+async def test_a_caller_who_hangs_up_is_not_taken_for_the_dialplan(pbx: Asterisk) -> None:
+    Phone(pbx).load(DRIVER + "[ends]\nexten => wait,1,Wait(30)\n")
+    _, shown = await call("Local/brief@driver/n", "--context", "ends", "--extension", "wait")
+    assert re.search(r"ended: hung up \(0\)\n$", shown)
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+async def test_waiting_for_the_first_leaves_no_task_behind(cancelled: bool) -> None:
+    before = asyncio.all_tasks()
+    events = [asyncio.Event(), asyncio.Event()]
+    waiting = asyncio.create_task(_first(*events))
+    await asyncio.sleep(0)
+    if cancelled:
+        waiting.cancel()
+    else:
+        events[1].set()
+    await asyncio.wait([waiting])
+    assert asyncio.all_tasks() == before
 
 
 @pytest.mark.lab
