@@ -117,11 +117,11 @@ async def demo(*, once: bool) -> int:
     with console.status("Building the lab's Asterisk from Debian's packages (once, about a minute) ..."):
         await asyncio.to_thread(ensure, FORKY)
     password = "demo-" + os.urandom(4).hex()
-    port = WEB_PORT if is_free(WEB_PORT) else free_port()
     console.print("Starting Asterisk ...", end=" ")
     begun = time.monotonic()
     async with contextlib.AsyncExitStack() as stack:
         folder = stack.enter_context(own_folder())
+        port = web_port(folder)
         asterisk = await stack.enter_async_context(Asterisk())
         caller = stack.enter_context(Caller(asterisk))
         stack.enter_context(Running.announce(asterisk))
@@ -191,6 +191,12 @@ def own_folder() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def web_port(folder: Path) -> int:
+    """The usual port, unless somebody has it or another demo of this checkout may be about to: see ``own_folder``."""
+    alone = not any(other.name.isdigit() and other != folder for other in folder.parent.iterdir())
+    return WEB_PORT if alone and is_free(WEB_PORT) else free_port()
 
 
 def main() -> None:

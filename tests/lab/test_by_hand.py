@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from lab.__main__ import cli
 from lab.asterisk import Asterisk
 from lab.commands import lab_command
-from lab.demo import own_folder, summary
+from lab.demo import WEB_PORT, own_folder, summary, web_port
 from lab.entry import Entry, Way
 from lab.running import Running
 
@@ -91,6 +91,16 @@ def test_two_demos_have_a_folder_each_and_those_of_the_dead_are_removed(folder: 
         assert own.parent == folder / "demo"
         assert (own.exists(), other.exists(), left.exists()) == (True, True, False)
     assert (own.exists(), other.exists()) == (False, True)
+
+
+def test_demos_that_start_at_once_do_not_take_the_same_port(
+    folder: Path, others: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lab.demo.is_free", lambda port: True)
+    with own_folder() as own:
+        assert web_port(own) == WEB_PORT
+        (folder / "demo" / str(others[0])).mkdir()
+        assert web_port(own) != WEB_PORT
 
 
 def test_a_demo_that_ends_by_itself_does_not_ask_to_be_called(folder: Path) -> None:
