@@ -43,8 +43,8 @@ def expected_version(if_match: str | None, in_body: int | None = None, *, requir
             raise ProblemError(
                 428,
                 "version_required",
-                'Say which version the change was made from: If-Match: "3" (the ETag of the answer), or '
-                "expected_version in the body. If-Match: * saves in any case.",
+                "Say which version the change was made from: by the header If-Match, the ETag of your last GET, or "
+                "by expected_version in the body. If-Match: * saves in any case.",
             )
         return in_body
     if if_match.strip() == "*":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import httpx2
@@ -75,7 +76,10 @@ async def test_of_two_editors_the_second_is_told_and_nothing_is_lost(client: htt
 async def test_saving_without_saying_from_which_version_is_refused(client: httpx2.AsyncClient) -> None:
     prompt = await create(client)
     address = f"/api/prompts/{prompt['id']}"
-    assert (await client.put(address, json=FULL)).status_code == 428
+    refused = await client.put(address, json=FULL)
+    assert refused.status_code == 428
+    assert "the ETag of your last GET" in refused.json()["detail"]
+    assert not re.search(r"\d", refused.json()["detail"]), "a number would be taken for the version"
     assert (await client.put(address, json=FULL, headers={"If-Match": "three"})).status_code == 400
     assert (await client.put(address, json=FULL, headers={"If-Match": "*"})).status_code == 200
 
