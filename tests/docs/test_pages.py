@@ -26,3 +26,15 @@ def test_every_link_between_pages_leads_somewhere() -> None:
             if "://" not in target and not (page.parent / target).exists():
                 broken.append(f"{page.name}: {target}")
     assert broken == []
+
+
+def test_every_command_can_be_typed_as_it_stands_in_a_checkout() -> None:
+    # Nothing is on the PATH there but what the system has: our programs are in .venv/bin, or make knows them. In a
+    # sentence, `asterisk-ai doctor` names the command; in a block it is to be typed.
+    bare = re.compile(r"^ {4,}(\$ )?(asterisk-ai [a-z]+\b|pytest|uvicorn)|(?<!/)\bpython3? -m (?!venv)")
+    found = []
+    for page in sorted(DOCS.glob("*.md")):
+        for number, line in enumerate(page.read_text().splitlines(), 1):
+            if bare.search(line):
+                found.append(f"{page.name}:{number}: {line.strip()}")
+    assert found == []
