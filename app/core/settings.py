@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import unquote, urlsplit
 
+import regex  # type: ignore[import-untyped]
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -62,6 +63,13 @@ class CompatibleProvider(BaseModel):
     api_key: SecretStr | None = None
 
 
+class Price(BaseModel):
+    """What a model costs, as ``HISTORY_PRICES`` names it: in any currency, per million tokens."""
+
+    input: float = Field(ge=0, le=1_000_000, allow_inf_nan=False)
+    output: float = Field(ge=0, le=1_000_000, allow_inf_nan=False)
+
+
 class Settings(BaseSettings):
     """What is in force. Durations are in seconds, sizes in bytes, unless a name says otherwise."""
 
@@ -106,6 +114,12 @@ class Settings(BaseSettings):
     # -- database
     database_url: str = "sqlite:///./asterisk-ai.db"
 
+    # -- history of calls
+    history_days: int = Field(default=90, ge=0, le=36_500)
+    history_texts: bool = True
+    history_redact: tuple[str, ...] = ()
+    history_prices: dict[str, Price] = Field(default_factory=dict)
+
     # -- web interface
     web_host: str = "127.0.0.1"
     web_port: int = Field(default=8000, ge=0, le=65535)
@@ -125,6 +139,16 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "console", "json"] = "auto"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_speech: bool = True
+
+    @field_validator("history_redact")
+    @classmethod
+    def _expressions(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for number, expression in enumerate(value, 1):
+            try:
+                regex.compile(expression)
+            except regex.error as error:
+                raise ValueError(f"number {number} is no regular expression: {error}") from None
+        return value
 
     @field_validator("asterisk_ari_url", "openai_base_url", "gemini_base_url", "anthropic_base_url")
     @classmethod

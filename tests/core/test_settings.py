@@ -129,3 +129,17 @@ def test_nothing_of_a_secret_is_in_an_error(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(SettingsError) as caught:
         load_settings(None)
     assert "sk-very-secret" not in str(caught.value)
+
+
+def test_an_expression_that_is_none_is_refused_by_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HISTORY_REDACT", '["[0-9]+", "(open"]')
+    with pytest.raises(SettingsError, match="HISTORY_REDACT: number 2 is no regular expression"):
+        load_settings(None)
+
+
+def test_prices_are_numbers_by_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HISTORY_PRICES", '{"openai:gpt-6-luna": {"input": 0.25, "output": 2}}')
+    assert load_settings(None).history_prices["openai:gpt-6-luna"].output == 2.0
+    monkeypatch.setenv("HISTORY_PRICES", '{"openai:gpt-6-luna": {"input": -1, "output": 2}}')
+    with pytest.raises(SettingsError, match=r"HISTORY_PRICES\.OPENAI:GPT-6-LUNA\.INPUT"):
+        load_settings(None)
