@@ -28,8 +28,11 @@ def _readable(context: typer.Context, path: Path) -> Path:
     asked = source is not None and source.name != "DEFAULT"
     if os.path.isfile(path):  # Path.is_file() raises where a folder is closed to us
         reason = "" if os.access(path, os.R_OK) else "this user may not read it"
+    elif not asked or path == Path(os.devnull):
+        reason = ""
     else:
-        reason = "there is no such file" if asked else ""
+        # Of what is there, but no file, such as a folder or a pipe, the settings would read nothing and say nothing.
+        reason = "it is no file" if os.path.lexists(path) else "there is no such file"
     if reason:
         typer.echo(f"asterisk-ai: --env-file {path}: {reason}", err=True)
         raise typer.Exit(2)

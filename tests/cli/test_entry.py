@@ -43,18 +43,19 @@ COMMANDS = sorted(typer.main.get_group(cli).commands)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("missing", ["/nope", "."])
-def test_a_settings_file_that_was_asked_for_must_be_there(command: str, missing: str) -> None:
+@pytest.mark.parametrize(("missing", "reason"), [("/nope", "there is no such file"), (".", "it is no file")])
+def test_a_settings_file_that_was_asked_for_must_be_there(command: str, missing: str, reason: str) -> None:
     arguments = ["PJSIP/100"] if command == "call" else []
     result = CliRunner().invoke(cli, [command, *arguments, "--env-file", missing])
     assert result.exit_code == 2
-    assert result.stderr == f"asterisk-ai: --env-file {missing}: there is no such file\n"
+    assert result.stderr == f"asterisk-ai: --env-file {missing}: {reason}\n"
     assert result.stdout == ""
     assert not list(Path().iterdir()), "nothing was begun"
 
 
 def test_a_settings_file_that_is_there_is_read_and_the_default_one_may_be_absent() -> None:
     assert CliRunner().invoke(cli, ["dialplan"]).exit_code == 0
+    assert CliRunner().invoke(cli, ["dialplan", "--env-file", "/dev/null"]).exit_code == 0
     Path("desk.env").write_text("ASTERISK_APP_NAME=desk\n")
     result = CliRunner().invoke(cli, ["dialplan", "--env-file", "desk.env"])
     assert result.exit_code == 0
