@@ -26,13 +26,13 @@ def _readable(context: typer.Context, path: Path) -> Path:
     """A file that was asked for must be there; the default one may be absent. Ends with 2, as a wrong option does."""
     source = context.get_parameter_source("env_file")
     asked = source is not None and source.name != "DEFAULT"
-    if os.path.isfile(path):  # Path.is_file() raises where a folder is closed to us
+    # Path's own raise where a folder is closed to us. A pipe is a file here: it may come from a program that decrypts.
+    if os.path.exists(path) and not os.path.isdir(path):
         reason = "" if os.access(path, os.R_OK) else "this user may not read it"
-    elif not asked or path == Path(os.devnull):
-        reason = ""
+    elif asked:
+        reason = "it is a folder" if os.path.isdir(path) else "there is no such file"
     else:
-        # Of what is there, but no file, such as a folder or a pipe, the settings would read nothing and say nothing.
-        reason = "it is no file" if os.path.lexists(path) else "there is no such file"
+        reason = ""
     if reason:
         typer.echo(f"asterisk-ai: --env-file {path}: {reason}", err=True)
         raise typer.Exit(2)

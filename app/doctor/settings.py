@@ -21,8 +21,10 @@ _NEXT = re.compile(r"; (?=[A-Z][A-Z0-9_.]+: |ASTERISK_ARI_URL is set)")
 async def check_settings(subject: Subject) -> Sequence[Finding]:
     """That they could be read at all was seen before."""
     path = subject.env_file
+    if path is not None and path.is_fifo():
+        return [ok("Settings", f"read from {path} and the environment")]
     if path is None or not path.is_file():
-        where = f"there is no {path}; " if path is not None else ""
+        where = f"there is no {path}; " if path is not None and not path.exists() else ""
         return [ok("Settings", f"{where}read from the environment alone")]
     return [*_unknown(path), _mode(path, subject.settings)]
 

@@ -102,6 +102,15 @@ def test_a_misspelt_setting_and_a_file_open_to_all_are_seen() -> None:
     assert "sk-0123456789" not in report.text
 
 
+def test_settings_out_of_a_pipe_are_said_to_be_read() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"ASTERISK_APP_NAME=desk\n")
+    os.close(writing)
+    report = Report("--env-file", f"/dev/fd/{reading}")
+    os.close(reading)
+    assert report["Settings"] == ("ok", f"read from /dev/fd/{reading} and the environment", "")
+
+
 # -- Asterisk
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib.metadata import version
@@ -43,7 +44,7 @@ COMMANDS = sorted(typer.main.get_group(cli).commands)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize(("missing", "reason"), [("/nope", "there is no such file"), (".", "it is no file")])
+@pytest.mark.parametrize(("missing", "reason"), [("/nope", "there is no such file"), (".", "it is a folder")])
 def test_a_settings_file_that_was_asked_for_must_be_there(command: str, missing: str, reason: str) -> None:
     arguments = ["PJSIP/100"] if command == "call" else []
     result = CliRunner().invoke(cli, [command, *arguments, "--env-file", missing])
@@ -55,11 +56,20 @@ def test_a_settings_file_that_was_asked_for_must_be_there(command: str, missing:
 
 def test_a_settings_file_that_is_there_is_read_and_the_default_one_may_be_absent() -> None:
     assert CliRunner().invoke(cli, ["dialplan"]).exit_code == 0
-    assert CliRunner().invoke(cli, ["dialplan", "--env-file", "/dev/null"]).exit_code == 0
     Path("desk.env").write_text("ASTERISK_APP_NAME=desk\n")
     result = CliRunner().invoke(cli, ["dialplan", "--env-file", "desk.env"])
     assert result.exit_code == 0
     assert "Stasis(desk," in result.stdout
+
+
+def test_settings_may_come_out_of_a_pipe_or_from_nowhere() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"ASTERISK_APP_NAME=desk\n")
+    os.close(writing)
+    result = CliRunner().invoke(cli, ["dialplan", "--env-file", f"/dev/fd/{reading}"])
+    os.close(reading)
+    assert "Stasis(desk," in result.stdout
+    assert CliRunner().invoke(cli, ["dialplan", "--env-file", "/dev/null"]).exit_code == 0
 
 
 def test_the_version_is_shown() -> None:
