@@ -208,7 +208,7 @@ async def test_a_provider_that_fails_is_answered_by_the_fallback(
     gateway: Service, caller: Caller, words: str, error: str, model: str
 ) -> None:
     conversation = f"c-{model}-{words}".replace(":", "-").replace("=", "-").replace(" ", "-")
-    before = len(gateway.log)
+    before = gateway.seen
     result, other = await asyncio.gather(
         caller.call("100", say=f"{words} please", conversation=conversation, model=model),
         caller.call("100", say="stub:delay=300ms stub:say=All is well.", conversation=f"other-{conversation}"),
