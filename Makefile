@@ -20,7 +20,7 @@ install: .venv/.installed  ## install the locked dependencies into .venv
 
 .PHONY: demo
 demo: install  ## real calls through a real Asterisk, answered (ONCE=1: end by itself)
-	@scripts/lab-packages
+	@scripts/system-packages lab
 	@$(PY) -m lab.demo $(if $(ONCE),--once)
 
 .PHONY: run
@@ -29,12 +29,12 @@ run: install  ## the service alone, with the settings of .env
 
 .PHONY: lab
 lab: install  ## the lab's Asterisk alone, until Ctrl-C
-	@scripts/lab-packages
+	@scripts/system-packages lab
 	@$(PY) -m lab up
 
 .PHONY: test
 test: install  ## all checks and all tests, with the lab
-	@scripts/lab-packages
+	@scripts/system-packages lab browser
 	@scripts/test
 
 .PHONY: check
@@ -43,7 +43,7 @@ check: install  ## format, lint, types, layers, packaging
 
 .PHONY: bench
 bench: install  ## what a turn costs, beside a straightforward build (some minutes)
-	@scripts/lab-packages
+	@scripts/system-packages lab
 	@$(PY) -m bench
 
 .PHONY: format

@@ -161,7 +161,10 @@ class Settings(BaseSettings):
         if parts.username is not None:
             # It would be shown wherever the address is: in logs, on the status page, in errors.
             raise ValueError("must not hold a name or password; there are settings of their own for them")
-        _ = parts.port  # raises for a port that is none
+        try:
+            _ = parts.port
+        except ValueError:
+            raise ValueError("has a port that is no number between 0 and 65535") from None
         return value.rstrip("/")
 
     @field_validator("asterisk_ari_url")
