@@ -9,6 +9,7 @@ from app.models.base import TABLE_OPTIONS, Base
 
 PROMPTS = "prompts"
 TOOLS = "tools"
+USERS = "users"
 
 
 class RevisionRow(Base):

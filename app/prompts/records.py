@@ -132,5 +132,25 @@ def version_values(draft: PromptDraft) -> dict[str, Any]:
     }
 
 
+def facts_of(row: PromptRow, version: PromptVersionRow) -> dict[str, Any]:
+    """What the audit log compares: the prompt with that version."""
+    return {
+        "name": row.name,
+        "version": version.number,
+        "published_version": row.published_version,
+        "content": version.content,
+        "metadata": version.meta,
+        "model": version.model,
+        "temperature": version.temperature,
+        "tools": version.tools,
+        "actions": version.actions,
+        "output_schema": version.output_schema,
+        "fallback": version.fallback,
+        "timeout": version.timeout,
+        "greeting": version.greeting,
+        "note": version.note,
+    }
+
+
 def _blank_is_none(text: str | None) -> str | None:
     return text.strip() or None if text else None

@@ -74,16 +74,23 @@ async def refuse_taken(session: AsyncSession, name: str, *, except_id: int | Non
         )
 
 
-async def refuse_conflict(session: AsyncSession, row: PromptRow, expected_version: int | None) -> None:
-    """Raise PromptConflict when there is a newer version than the editor saw."""
-    if expected_version is None or expected_version == row.latest_version:
-        return
-    newest = await version_row(session, row, row.latest_version)
-    raise PromptConflict(
-        f"{newest.created_by} saved {row.name} as version {newest.number} in the meantime; you began with version "
-        f"{expected_version}. Compare the two, then save again.",
-        latest=newest.number,
-    )
+async def refuse_conflict(
+    session: AsyncSession, row: PromptRow, expected_version: int | None, expected_published: int | None = None
+) -> None:
+    """Raise PromptConflict when there is a newer version than the editor saw, or another one is in force."""
+    if expected_version is not None and expected_version != row.latest_version:
+        newest = await version_row(session, row, row.latest_version)
+        raise PromptConflict(
+            f"{newest.created_by} saved {row.name} as version {newest.number} in the meantime; you began with version "
+            f"{expected_version}. Compare the two, then save again.",
+            latest=newest.number,
+        )
+    if expected_published is not None and expected_published != (row.published_version or 0):
+        raise PromptConflict(
+            f"{row.updated_by} put version {row.published_version} of {row.name} in force in the meantime. Look at it, "
+            "then save again.",
+            latest=row.latest_version,
+        )
 
 
 async def published_versions(session: AsyncSession, prompt_ids: Sequence[int]) -> dict[int, PromptVersionRow]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import Final
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db.audit import record as audit
 from app.db.database import Database
 from app.db.page import BY_NAME, Page, Sort, like_pattern, ordering
 from app.models.base import utc_now
@@ -23,6 +25,7 @@ from app.prompts.records import (
     PromptSummary,
     PromptVersionSummary,
     PublishedPrompts,
+    facts_of,
     prompt_of,
     record_of,
     summary_of,
@@ -38,6 +41,8 @@ from app.prompts.rows import (
     version_row,
     with_head,
 )
+
+_KIND: Final = "prompt"  # in the audit log
 
 
 class PromptStore:
@@ -74,32 +79,54 @@ class PromptStore:
             )
             session.add(row)
             await session.flush()
-            return record_of(row, await add_version(session, row, draft, by))
+            version = await add_version(session, row, draft, by)
+            audit(
+                session,
+                _KIND,
+                "create",
+                item_id=row.id,
+                name=row.name,
+                before=None,
+                after=facts_of(row, version),
+                by=by,
+            )
+            return record_of(row, version)
 
     async def save(
-        self, prompt_id: int, draft: PromptDraft, *, by: str, expected_version: int | None, publish: bool = True
+        self,
+        prompt_id: int,
+        draft: PromptDraft,
+        *,
+        by: str,
+        expected_version: int | None,
+        expected_published: int | None = None,
+        publish: bool = True,
     ) -> PromptRecord:
         """Add a version; a new name holds at once.
 
         Args:
             expected_version: The newest version when the editor opened it; None: save in any case.
+            expected_published: The version that was published then; 0: none. None: whichever.
             publish: False keeps it as a draft: calls go on with the version that is published.
 
         Raises:
             PromptNotFound, PromptInvalid, PromptNameTaken
-            PromptConflict: somebody else saved in the meantime.
+            PromptConflict: somebody else saved, published or rolled back in the meantime.
         """
         await asyncio.to_thread(validate, draft)
         async with self._writing() as session:
             row = await prompt_row(session, prompt_id)
-            await refuse_conflict(session, row, expected_version)
+            await refuse_conflict(session, row, expected_version, expected_published)
             await refuse_taken(session, draft.name, except_id=prompt_id)
+            before = facts_of(row, await version_row(session, row, row.latest_version))
             row.name, row.name_key = draft.name.strip(), name_key(draft.name)
             row.latest_version += 1
             version = await add_version(session, row, draft, by)
             if publish:
                 await put_in_force(session, row, version.number)
             row.updated_at, row.updated_by = version.created_at, version.created_by
+            after = facts_of(row, version)
+            audit(session, _KIND, "save", item_id=row.id, name=row.name, before=before, after=after, by=by)
             await session.flush()
             return record_of(row, version)
 
@@ -112,7 +139,10 @@ class PromptStore:
         async with self._writing() as session:
             row = await prompt_row(session, prompt_id)
             chosen = await version_row(session, row, version)
+            before = {"published_version": row.published_version}
             await put_in_force(session, row, version)
+            after = {"published_version": version}
+            audit(session, _KIND, "publish", item_id=row.id, name=row.name, before=before, after=after, by=by)
             row.updated_at, row.updated_by = utc_now(), by[:NAME_LENGTH]
             await session.flush()
             return record_of(row, chosen)
@@ -135,12 +165,21 @@ class PromptStore:
                     # Before the new mark is set: the column is unique at every moment.
                     await session.flush()
                 row.default_mark = 1
+                before, after = {"default": former.name if former else None}, {"default": row.name}
+                audit(session, _KIND, "default", item_id=row.id, name=row.name, before=before, after=after, by=by)
                 row.updated_at, row.updated_by = utc_now(), by[:NAME_LENGTH]
                 await session.flush()
             return record_of(row, await version_row(session, row, row.latest_version))
 
-    async def delete(self, prompt_id: int, *, expected_version: int | None = None) -> None:
-        """Remove a prompt with all its versions.
+    async def delete(
+        self,
+        prompt_id: int,
+        *,
+        expected_version: int | None = None,
+        expected_published: int | None = None,
+        by: str | None = None,
+    ) -> None:
+        """Remove a prompt with all its versions. The newest stays in the audit log.
 
         Raises:
             PromptNotFound, PromptConflict
@@ -148,13 +187,15 @@ class PromptStore:
         """
         async with self._writing() as session:
             row = await prompt_row(session, prompt_id)
-            await refuse_conflict(session, row, expected_version)
+            await refuse_conflict(session, row, expected_version, expected_published)
             others = await session.scalar(select(func.count()).select_from(PromptRow).where(PromptRow.id != prompt_id))
             if row.default_mark is not None and others:
                 raise PromptInUse(
                     f"{row.name} is the default prompt, which calls use that name none. Make another one the default, "
                     "then delete it."
                 )
+            before = facts_of(row, await version_row(session, row, row.latest_version))
+            audit(session, _KIND, "delete", item_id=row.id, name=row.name, before=before, after=None, by=by)
             await session.delete(row)
 
     async def get(self, prompt_id: int) -> PromptRecord:

@@ -85,6 +85,19 @@ def definition_of(row: ToolRow, version: ToolVersionRow) -> ToolDefinition:
     )
 
 
+def facts_of(row: ToolRow, version: ToolVersionRow) -> dict[str, Any]:
+    """What the audit log compares: the tool with that version."""
+    return {
+        "name": row.name,
+        "version": version.number,
+        "enabled": row.enabled,
+        "description": version.description,
+        "parameters": version.parameters,
+        "request": version.request,
+        "note": version.note,
+    }
+
+
 def version_values(definition: ToolDefinition) -> dict[str, Any]:
     """The columns of a version that come from ``definition``."""
     return {

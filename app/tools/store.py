@@ -10,6 +10,7 @@ from typing import Final
 from sqlalchemy import and_, func, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db.audit import record as audit
 from app.db.database import Database
 from app.db.page import BY_NAME, Page, Sort, like_pattern, ordering
 from app.db.values import json_problem, text_problem
@@ -25,6 +26,7 @@ from app.tools.records import (
     ToolSummary,
     ToolVersionSummary,
     definition_of,
+    facts_of,
     record_of,
     summary_of,
     version_values,
@@ -34,6 +36,7 @@ MAX_BYTES: Final = 1_000_000
 MAX_NOTE_BYTES: Final = 500
 # Ids in one statement: below the limits on parameters of every database.
 _CHUNK: Final = 500
+_KIND: Final = "tool"  # in the audit log
 
 
 class ToolStore:
@@ -66,7 +69,18 @@ class ToolStore:
             )
             session.add(row)
             await session.flush()
-            return record_of(row, await _add_version(session, row, definition, by, note))
+            version = await _add_version(session, row, definition, by, note)
+            audit(
+                session,
+                _KIND,
+                "create",
+                item_id=row.id,
+                name=row.name,
+                before=None,
+                after=facts_of(row, version),
+                by=by,
+            )
+            return record_of(row, version)
 
     async def save(
         self,
@@ -94,12 +108,15 @@ class ToolStore:
             row = await _row(session, tool_id)
             await _refuse_conflict(session, row, expected_version)
             await _refuse_taken(session, definition.name, except_id=tool_id)
+            before = facts_of(row, await _version_row(session, row, row.version))
             row.name, row.name_key = definition.name, name_key(definition.name)
             if not keep_enabled:
                 row.enabled = definition.enabled
             row.version += 1
             version = await _add_version(session, row, definition, by, note)
             row.updated_at, row.updated_by = version.created_at, version.created_by
+            after = facts_of(row, version)
+            audit(session, _KIND, "save", item_id=row.id, name=row.name, before=before, after=after, by=by)
             await session.flush()
             return record_of(row, version)
 
@@ -107,16 +124,25 @@ class ToolStore:
         """Offer the tool to models, or stop offering it; no new version. Raises ToolNotFound."""
         async with self._writing() as session:
             row = await _row(session, tool_id)
+            if row.enabled != enabled:
+                action, before, after = (
+                    "enable" if enabled else "disable",
+                    {"enabled": row.enabled},
+                    {"enabled": enabled},
+                )
+                audit(session, _KIND, action, item_id=row.id, name=row.name, before=before, after=after, by=by)
             row.enabled = enabled
             row.updated_at, row.updated_by = utc_now(), by[:NAME_LENGTH]
             await session.flush()
             return record_of(row, await _version_row(session, row, row.version))
 
-    async def delete(self, tool_id: int, *, expected_version: int | None = None) -> None:
-        """Remove a tool with all its versions. Raises ToolNotFound, ToolConflict."""
+    async def delete(self, tool_id: int, *, expected_version: int | None = None, by: str | None = None) -> None:
+        """Remove a tool with all its versions; the newest stays in the audit log. Raises ToolNotFound, ToolConflict."""
         async with self._writing() as session:
             row = await _row(session, tool_id)
             await _refuse_conflict(session, row, expected_version)
+            before = facts_of(row, await _version_row(session, row, row.version))
+            audit(session, _KIND, "delete", item_id=row.id, name=row.name, before=before, after=None, by=by)
             await session.delete(row)
 
     async def get(self, tool_id: int) -> ToolRecord:

@@ -67,6 +67,9 @@ async def test_every_constraint_has_the_name_of_the_convention(database: Databas
             "fk_turns_conversation_id_conversations",
             "fk_turn_details_turn_row_id_turns",
             "fk_turn_tools_turn_row_id_turns",
+            "uq_users_name_key",
+            "uq_tokens_digest",
+            "fk_tokens_user_id_users",
         }
 
 

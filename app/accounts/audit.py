@@ -1,0 +1,111 @@
+"""Reading the audit log. Writing is in :mod:`app.db.audit`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, func, select
+
+from app.db.database import Database
+from app.db.page import Page, like_pattern
+from app.models.audit import AuditRow
+from app.models.names import name_key
+
+AuditSort = Literal["-at", "at"]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One change. ``at`` is aware, UTC; ``before`` and ``after`` hold what differs."""
+
+    id: int
+    at: datetime
+    actor: str
+    token: str
+    address: str
+    kind: str
+    item_id: int | None
+    item_name: str
+    action: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which changes; None: any.
+
+    Attributes:
+        actor: Whole name, in any case.
+        search: What the name of the changed thing holds, in any case.
+        since, until: Aware; ``until`` itself is left out.
+    """
+
+    actor: str | None = None
+    kind: str | None = None
+    action: str | None = None
+    item_id: int | None = None
+    search: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+class AuditLog:
+    """Who changed what."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def list(
+        self,
+        wanted: AuditFilter | None = None,
+        *,
+        offset: int = 0,
+        limit: int = 50,
+        sort: AuditSort = "-at",
+    ) -> Page[AuditEntry]:
+        """A page; the newest first, or with ``at`` the oldest. Raises DatabaseUnavailable."""
+        where = _conditions(wanted or AuditFilter())
+        # Ids rise with time, and unlike moments are never equal.
+        order = AuditRow.id.asc() if sort == "at" else AuditRow.id.desc()
+        async with self._database.session() as session:
+            total = await session.scalar(select(func.count()).select_from(AuditRow).where(*where)) or 0
+            rows = await session.scalars(select(AuditRow).where(*where).order_by(order).offset(offset).limit(limit))
+            return Page([_entry_of(row) for row in rows], total, offset, limit)
+
+
+def _conditions(wanted: AuditFilter) -> list[ColumnElement[bool]]:
+    where: list[ColumnElement[bool]] = []
+    if wanted.actor:
+        where.append(AuditRow.actor_key == name_key(wanted.actor))
+    if wanted.kind:
+        where.append(AuditRow.kind == wanted.kind)
+    if wanted.action:
+        where.append(AuditRow.action == wanted.action)
+    if wanted.item_id is not None:
+        where.append(AuditRow.item_id == wanted.item_id)
+    if wanted.search:
+        where.append(AuditRow.item_key.like(like_pattern(name_key(wanted.search)), escape="\\"))
+    if wanted.since is not None:
+        where.append(AuditRow.at >= wanted.since)
+    if wanted.until is not None:
+        where.append(AuditRow.at < wanted.until)
+    return where
+
+
+def _entry_of(row: AuditRow) -> AuditEntry:
+    return AuditEntry(
+        row.id,
+        row.at,
+        row.actor,
+        row.token,
+        row.address,
+        row.kind,
+        row.item_id,
+        row.item_name,
+        row.action,
+        row.before,
+        row.after,
+    )

@@ -1,0 +1,80 @@
+"""What can go wrong with users and tokens::
+
+AccountError
+├── UserNotFound
+├── UserNameTaken           another user, or the first administrator, has the name
+├── UserInvalid             a field is malformed; says which
+├── FirstAdministrator      that login is in the settings, and is changed there
+├── TokenNotFound
+├── TokenInvalid            a field is malformed; says which
+└── SignInBusy              too many passwords are being checked
+"""
+
+from __future__ import annotations
+
+from app.core.errors import GatewayError
+
+
+class AccountError(GatewayError):
+    """Something is wrong with a user or a token."""
+
+    code = "account_error"
+
+
+class UserNotFound(AccountError):
+    """There is no such user."""
+
+    code = "user_not_found"
+
+
+class UserNameTaken(AccountError):
+    """Somebody else has the name."""
+
+    code = "user_name_taken"
+
+
+class UserInvalid(AccountError):
+    """A field of the user is malformed.
+
+    Attributes:
+        field: Its name, so that a form can say it beside the field.
+    """
+
+    code = "user_invalid"
+
+    def __init__(self, message: str, *, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class FirstAdministrator(AccountError):
+    """The first administrator's login is in the settings, and is changed there."""
+
+    code = "first_administrator"
+
+
+class TokenNotFound(AccountError):
+    """There is no such token, or it is somebody else's."""
+
+    code = "token_not_found"
+
+
+class TokenInvalid(AccountError):
+    """A field of the token is malformed.
+
+    Attributes:
+        field: Its name.
+    """
+
+    code = "token_invalid"
+
+    def __init__(self, message: str, *, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class SignInBusy(AccountError):
+    """More passwords are to be checked than this machine has time for; calls go first."""
+
+    code = "sign_in_busy"
+    retryable = True
