@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
-from contextlib import aclosing
-from typing import Any, Protocol
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
+from contextlib import aclosing, contextmanager
+from typing import Any, Literal, Protocol
 
 import structlog
 from langchain_core.language_models import BaseChatModel
@@ -20,7 +20,7 @@ from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 from langgraph.errors import GraphRecursionError
 
 from app.agent.errors import AgentError, StepLimit, TurnTimeout
-from app.agent.events import AgentEvent, Done, TextDelta
+from app.agent.events import AgentEvent, Done, TextDelta, Timing
 from app.agent.fallback import first_sign_by, may_fall_back, models_to_try
 from app.agent.graph import MAX_GRAPHS, Graph, Graphs, TurnContext
 from app.agent.history import TurnMessages, recall
@@ -94,10 +94,11 @@ class Agent:
             ModelError: the model, and the fallback model if there is one, cannot be used or did not answer well.
             PromptTemplateError: the prompt's content cannot be rendered.
         """
-        started = asyncio.get_running_loop().time()
+        clock = _Clock()
         log = _log.bind(turn_id=turn.turn_id)
         system = SystemMessage(render(turn.prompt.content, turn.variables))
-        remembered = await self._recall(turn)
+        with clock.measure("memory", "load"):
+            remembered = await self._recall(turn)
         models = models_to_try(self._models.resolve(turn.model or turn.prompt.model), self._models.fallback)
         for ref in models:
             last = ref is models[-1]
@@ -106,11 +107,12 @@ class Agent:
             history = recall(remembered.turns, self._memory_tokens, ref.provider)
             try:
                 events = self._attempt(turn, ref, [system, *history, HumanMessage(turn.text)], reader, last=last)
-                async with aclosing(events):
-                    async for event in events:
-                        if first_text is None and isinstance(event, TextDelta):
-                            first_text = asyncio.get_running_loop().time() - started
-                        yield event
+                with clock.measure("model", str(ref)):
+                    async with aclosing(events):
+                        async for event in events:
+                            if first_text is None and isinstance(event, TextDelta):
+                                first_text = clock.seconds()
+                            yield event
                 answer = reader.finish()
             except (ModelError, AgentError) as error:
                 self._failed(ref, error)
@@ -123,7 +125,8 @@ class Agent:
         if ref is not models[0]:
             MODEL_FALLBACKS.inc()
         self._succeeded(ref, reader, first_text)
-        number = await self._commit(turn, ref, reader, answer)
+        with clock.measure("memory", "save"):
+            number = await self._commit(turn, ref, reader, answer)
         if answer.action is not None:
             yield answer.action
         yield Done(
@@ -134,6 +137,7 @@ class Agent:
             steps=reader.steps,
             output=answer.output,
             first_text_ms=None if first_text is None else round(first_text * 1000, 1),
+            timings=tuple(clock.timings),
         )
 
     async def warm(self, prompts: Iterable[Prompt] = ()) -> None:
@@ -239,6 +243,29 @@ class Agent:
         MODEL_ERRORS.labels(provider=ref.provider, error=error.code).inc()
         if isinstance(error, ModelError):
             self._models.failed(ref, error)
+
+
+class _Clock:
+    """The time of one turn, and where it goes."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._started = self._loop.time()
+        self.timings: list[Timing] = []
+
+    def seconds(self) -> float:
+        """Since the turn began."""
+        return self._loop.time() - self._started
+
+    @contextmanager
+    def measure(self, part: Literal["memory", "model"], name: str) -> Iterator[None]:
+        """Measure the block, however it ends."""
+        start = self.seconds()
+        try:
+            yield
+        finally:
+            elapsed = self.seconds() - start
+            self.timings.append(Timing(part, name, round(start * 1000, 1), round(elapsed * 1000, 1)))
 
 
 def _too_late() -> TurnTimeout:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,22 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Timing:
+    """One part of a turn's time.
+
+    Attributes:
+        part: ``memory`` or ``model``.
+        name: ``load`` or ``save`` for the memory; the model, of one try with all its tools.
+        start_ms, elapsed_ms: Milliseconds from the turn's beginning, and of the part itself.
+    """
+
+    part: Literal["memory", "model"]
+    name: str
+    start_ms: float
+    elapsed_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """The turn is finished and, if it has a conversation, committed to memory.
 
@@ -82,6 +98,7 @@ class Done:
         turn: The number of this turn in its conversation, from 1.
         output: The fields of the prompt's output schema, where it has one; validated.
         first_text_ms: From the start of the turn until the first text; None when it came only with the output.
+        timings: Where the time went, in order.
     """
 
     text: str
@@ -91,6 +108,7 @@ class Done:
     steps: int
     output: Mapping[str, Any] | None = None
     first_text_ms: float | None = None
+    timings: tuple[Timing, ...] = ()
 
 
 AgentEvent = TextDelta | ToolStarted | ToolFinished | ActionRequested | Done

@@ -15,6 +15,7 @@ from app.calls.call import Call
 from app.calls.errors import NoInput, UnreadableInput
 from app.calls.outcome import Outcome, Status
 from app.calls.speakable import speakable
+from app.calls.trace import Journal
 from app.core.errors import GatewayError
 from app.core.metrics import UNEXPECTED
 from app.core.settings import Settings
@@ -44,7 +45,8 @@ class Prompts(Protocol):
 class Answers:
     """Makes an :class:`Outcome` for every call, whatever fails, by the call's deadline."""
 
-    def __init__(self, settings: Settings, agent: RunsTurns, prompts: Prompts) -> None:
+    def __init__(self, settings: Settings, agent: RunsTurns, prompts: Prompts, journal: Journal | None = None) -> None:
+        self._journal = journal
         self._settings = settings
         self._agent = agent
         self._prompts = prompts
@@ -61,7 +63,7 @@ class Answers:
         """
         prompt: Prompt | None = None
         try:
-            prompt = self._prompts.get(call.arguments.prompt)
+            prompt = call.trace.prompt = self._prompts.get(call.arguments.prompt)
             return await self._within_deadline(call, prompt, pbx)
         except GatewayError as error:
             return self._failed(call, prompt, error)
@@ -79,6 +81,7 @@ class Answers:
             async with limit:
                 text = call.arguments.text or await self._spoken(call)
                 call.log.info("turn.started", prompt=prompt.name, caller_text=text, turn=call.turn_id)
+                self._begun(call, prompt, text)
                 return await self._converse(
                     call,
                     TurnRequest(
@@ -117,6 +120,7 @@ class Answers:
 
     async def _spoken(self, call: Call) -> str:
         """The caller's words from the channel variable, where no argument brought them."""
+        start = call.exact_ms()
         try:
             text = (await call.channel.get_variable("USER_INPUT") or "").strip()
         except AriRequestFailed as error:
@@ -125,9 +129,30 @@ class Answers:
                 f"the channel variable USER_INPUT could not be read ({error}); most often its bytes are not valid "
                 "UTF-8: set the speech recognition to UTF-8, or pass USER_INPUT_URI=${URIENCODE(${USER_INPUT})}"
             ) from error
+        finally:
+            call.trace.part("ari", start, call.exact_ms())
         if not text:
             raise NoInput("the dialplan passed no USER_INPUT and the channel variable of that name is empty")
         return text
+
+    def _begun(self, call: Call, prompt: Prompt, text: str) -> None:
+        call.trace.caller_text = text
+        call.trace.agent_ms = call.exact_ms()
+        if self._journal is not None:
+            self._journal.turn_started(
+                call.turn_id,
+                conversation=call.conversation,
+                caller_number=call.variables.get("caller_number", ""),
+                prompt=prompt.name,
+                caller_text=text,
+                at=call.trace.started_at,
+            )
+
+    def _tool_finished(self, call: Call, event: ToolFinished, arguments: Mapping[str, Any]) -> None:
+        _log_tool(call, event, arguments)
+        record = call.trace.tool(event, arguments, call.exact_ms())
+        if self._journal is not None:
+            self._journal.tool_finished(call.turn_id, record)
 
     async def _converse(self, call: Call, turn: TurnRequest) -> Outcome:
         action: ActionRequested | None = None
@@ -138,10 +163,11 @@ class Answers:
                     case ToolStarted():
                         tools[event.call_id] = event.arguments
                     case ToolFinished():
-                        _log_tool(call, event, tools.pop(event.call_id, {}))
+                        self._tool_finished(call, event, tools.pop(event.call_id, {}))
                     case ActionRequested():
                         action = event
                     case Done():
+                        call.trace.done = event
                         return self._answered(call, turn.prompt, event, action)
                     case _:
                         pass  # text: a dialplan turn takes the whole answer from Done

@@ -14,6 +14,7 @@ from app.ari.events import StasisStart
 from app.ari.handles import Channel
 from app.calls.arguments import CallArguments, parse_arguments
 from app.calls.outcome import Outcome
+from app.calls.trace import Trace
 
 # Seconds that a turn which was cancelled, at its deadline or at hang-up, may take to end. Libraries clean up when they
 # are cancelled, and some of them wait for the network in that; a caller does not wait for them.
@@ -28,6 +29,7 @@ class Call:
         started: Loop time of the StasisStart; the deadline counts from it.
         variables: For the prompt's template and the tools: what is known of the channel, and the dialplan's own keys.
         log: Bound to the channel's id and the conversation.
+        trace: What the history keeps of the turn.
         answering: The task that makes the answer; cancelled at hang-up and at release. None until it runs.
         enough: Done when nobody waits for ``answering`` any more, whether it ends or not. None until it runs.
         gone: The caller hung up, or something else took the channel out of our application.
@@ -40,6 +42,7 @@ class Call:
     variables: Mapping[str, str]
     log: Any
     turn_id: str = field(default_factory=lambda: secrets.token_hex(8))
+    trace: Trace = field(default_factory=Trace)
     answering: asyncio.Task[Outcome] | None = None
     enough: asyncio.Future[None] | None = None
     gone: bool = False
@@ -69,7 +72,11 @@ class Call:
 
     def elapsed_ms(self) -> int:
         """Milliseconds since the channel came to us."""
-        return round((asyncio.get_running_loop().time() - self.started) * 1000)
+        return round(self.exact_ms())
+
+    def exact_ms(self) -> float:
+        """The same, not rounded."""
+        return (asyncio.get_running_loop().time() - self.started) * 1000
 
     def hang_up(self) -> None:
         """The caller is gone: stop working for nobody."""

@@ -78,11 +78,14 @@ class Orphans:
                 self._release(channel_id)
 
 
-async def release(channel: Channel, outcome: Outcome, *, gone: Callable[[], bool]) -> None:
+async def release(channel: Channel, outcome: Outcome, *, gone: Callable[[], bool]) -> bool:
     """Give an orphan back to the dialplan. One that Asterisk does not take back is found again.
 
     Args:
         gone: Whether it came back for a turn meanwhile.
+
+    Returns:
+        Whether it is back in the dialplan.
     """
     log = logger.bind(call=channel.id)
     try:
@@ -97,3 +100,5 @@ async def release(channel: Channel, outcome: Outcome, *, gone: Callable[[], bool
         if given_back:
             CHANNELS_RELEASED.inc()
             log.warning("channel.released", detail=outcome.detail)
+        return given_back
+    return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import structlog
 
@@ -12,13 +13,14 @@ from app.ari.client import AriClient
 from app.ari.config import AsteriskInfo
 from app.ari.errors import AriError, AriReplaced
 from app.ari.events import ChannelDestroyed, ChannelHangupRequest, Event, StasisEnd, StasisStart
-from app.calls import report
 from app.calls.answer import Answers, Prompts, RunsTurns
 from app.calls.call import GRACE, Call
 from app.calls.delivery import deliver
 from app.calls.errors import TooManyCalls
 from app.calls.orphans import LOST, Orphans, release
 from app.calls.outcome import Outcome, Status
+from app.calls.report import Reports
+from app.calls.trace import Journal
 from app.core.metrics import ARI_CONNECTED, ARI_CONNECTS, TURNS_ACTIVE, UNEXPECTED
 from app.core.settings import Settings
 
@@ -61,9 +63,10 @@ class CallSupervisor:
     as ``RELEASED`` when the service stops or finds it without a turn.
     """
 
-    def __init__(self, settings: Settings, agent: RunsTurns, prompts: Prompts) -> None:
+    def __init__(self, settings: Settings, agent: RunsTurns, prompts: Prompts, journal: Journal | None = None) -> None:
         self._settings = settings
-        self._answers = Answers(settings, agent, prompts)
+        self._answers = Answers(settings, agent, prompts, journal)
+        self._reports = Reports(journal)
         self._ari: AriClient | None = None
         self._group: asyncio.TaskGroup | None = None
         # By channel id, for events: the latest turn of each channel that is with us.
@@ -196,6 +199,10 @@ class CallSupervisor:
             # One turn must not take the others with it through the group. The channel is released as an orphan.
             UNEXPECTED.labels("call").inc()
             call.log.error("call.unexpected_error", exc_info=error)
+            self._reports.lost(call, self._pbx, f"unexpected {type(error).__name__}")
+        except asyncio.CancelledError:
+            self._reports.lost(call, self._pbx, "the service stopped before the channel was back in the dialplan")
+            raise
         finally:
             self._served += 1
             if self._calls.get(call.channel.id) is call:
@@ -229,7 +236,7 @@ class CallSupervisor:
             UNEXPECTED.labels("cancel").inc()
             call.log.error("turn.does_not_end", elapsed_ms=call.elapsed_ms(), turn=call.turn_id)
         if call.gone:
-            report.abandoned(call)
+            self._reports.abandoned(call, self._pbx)
             return None
         return self._released("service_stopping") if call.released else self._answers.overdue(call)
 
@@ -241,15 +248,18 @@ class CallSupervisor:
         return await self._answers.answer(call, self._pbx)
 
     async def _give_back(self, call: Call, outcome: Outcome) -> None:
+        start = call.exact_ms()
         try:
             given_back = await deliver(call.channel, outcome, fallback=self._answers.fallback(), gone=lambda: call.gone)
         except AriError as error:
-            report.not_delivered(call, outcome, error)
+            call.trace.part("delivery", start, call.exact_ms())
+            self._reports.not_delivered(call, self._pbx, outcome, error)
             return
+        call.trace.part("delivery", start, call.exact_ms())
         if given_back:
-            report.finished(call, outcome)
+            self._reports.finished(call, self._pbx, outcome)
         else:
-            report.abandoned(call)
+            self._reports.abandoned(call, self._pbx, outcome)
 
     def _count_active(self, change: int) -> None:
         self._active += change
@@ -284,8 +294,8 @@ class CallSupervisor:
 
     async def _release_orphan(self, ari: AriClient, channel_id: str) -> None:
         try:
-            await release(
-                ari.channel(channel_id), self._released("turn_lost", LOST), gone=lambda: channel_id in self._calls
-            )
+            found, outcome = datetime.now(UTC), self._released("turn_lost", LOST)
+            if await release(ari.channel(channel_id), outcome, gone=lambda: channel_id in self._calls):
+                self._reports.released(channel_id, self._pbx, outcome, found)
         finally:
             self._end(channel_id)

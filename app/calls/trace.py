@@ -1,0 +1,160 @@
+"""What a turn leaves behind: collected while it runs, made into one record when it ends, in whatever way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from app.agent.events import Done, ToolFinished
+from app.calls.outcome import Outcome
+from app.calls.variables import channel_variables
+from app.history.record import ABANDONED, Span, ToolCallRecord, TurnRecord
+from app.prompts.prompt import Prompt
+
+if TYPE_CHECKING:
+    from app.calls.call import Call
+
+
+class Journal(Protocol):
+    """Who is told: :class:`app.history.journal.Journal`. Its methods return at once and never raise."""
+
+    def turn_started(
+        self, turn_id: str, *, conversation: str, caller_number: str, prompt: str, caller_text: str, at: datetime
+    ) -> None:
+        """The words are there, and the agent begins."""
+
+    def tool_finished(self, turn_id: str, tool: ToolCallRecord) -> None:
+        """A tool of the turn answered, or failed."""
+
+    def turn_ended(self, record: TurnRecord) -> None:
+        """The turn ended."""
+
+
+@dataclass(slots=True)
+class Trace:
+    """What is known of a turn so far.
+
+    Attributes:
+        agent_ms: Milliseconds from the turn's beginning until the agent's.
+        done: The agent's last event; None while there is none, or where the turn failed.
+    """
+
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    prompt: Prompt | None = None
+    caller_text: str = ""
+    agent_ms: float = 0.0
+    done: Done | None = None
+    tools: list[ToolCallRecord] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)
+
+    def tool(self, event: ToolFinished, arguments: Mapping[str, Any], now_ms: float) -> ToolCallRecord:
+        """Keep a tool call that has just finished."""
+        start = max(0.0, now_ms - event.elapsed_ms)
+        record = ToolCallRecord(
+            name=event.name,
+            arguments=dict(arguments),
+            result=event.result,
+            ok=event.ok,
+            error=event.error,
+            start_ms=round(start, 1),
+            elapsed_ms=round(event.elapsed_ms, 1),
+        )
+        self.tools.append(record)
+        self.spans.append(Span("tool", event.name, record.start_ms, record.elapsed_ms))
+        return record
+
+    def part(self, part: str, start_ms: float, now_ms: float, name: str = "") -> None:
+        """Keep a part that has just ended."""
+        self.spans.append(Span(part, name, round(start_ms, 1), round(now_ms - start_ms, 1)))
+
+
+def record_of(
+    call: Call, pbx: str, outcome: Outcome | None, *, status: str = "", error: str = "", detail: str = ""
+) -> TurnRecord:
+    """The record of a turn that has just ended.
+
+    Args:
+        outcome: None: the caller hung up before there was one.
+        status: Where it did not go back as the outcome has it; ``error`` and ``detail`` say why.
+    """
+    trace, done = call.trace, call.trace.done
+    delivered = outcome is not None and not status
+    return TurnRecord(
+        turn_id=call.turn_id,
+        conversation=f"{pbx}:{call.conversation}",
+        pbx=pbx,
+        shown_conversation=call.conversation,
+        channel_id=call.channel.id,
+        caller_number=call.variables.get("caller_number", ""),
+        caller_name=call.variables.get("caller_name", ""),
+        called_number=call.variables.get("called_number", ""),
+        prompt_id=trace.prompt.id if trace.prompt else None,
+        prompt_name=trace.prompt.name if trace.prompt else "",
+        prompt_version=trace.prompt.version if trace.prompt else None,
+        status=status or (outcome.status.value if outcome else ABANDONED),
+        error=error or (outcome.error if outcome else ""),
+        detail=detail or (outcome.detail if outcome else ""),
+        model=(outcome.model if outcome else "") or (done.model if done else ""),
+        number=outcome.turn if outcome else 0,
+        caller_text=trace.caller_text or call.arguments.text or "",
+        answer_text=outcome.text if outcome else "",
+        action=outcome.action if outcome else "",
+        action_data=outcome.action_data if outcome else "",
+        started_at=trace.started_at,
+        latency_ms=outcome.latency_ms if outcome else 0,
+        elapsed_ms=call.elapsed_ms(),
+        first_text_ms=done.first_text_ms if done else None,
+        input_tokens=done.usage.input_tokens if done else 0,
+        output_tokens=done.usage.output_tokens if done else 0,
+        output=outcome.output if outcome else {},
+        variables=call.variables,
+        returned=channel_variables(outcome) if outcome is not None and delivered else {},
+        tools=tuple(trace.tools),
+        spans=tuple(sorted((*trace.spans, *_agent_spans(trace)), key=lambda span: span.start_ms)),
+    )
+
+
+def record_of_orphan(
+    channel_id: str, turn_id: str, pbx: str, outcome: Outcome, *, started_at: datetime, elapsed_ms: int
+) -> TurnRecord:
+    """The record of a channel that was found without a turn, and released: of the call nothing else is known."""
+    return TurnRecord(
+        turn_id=turn_id,
+        conversation=f"{pbx}:{channel_id}",
+        pbx=pbx,
+        shown_conversation=channel_id,
+        channel_id=channel_id,
+        caller_number="",
+        caller_name="",
+        called_number="",
+        prompt_id=None,
+        prompt_name="",
+        prompt_version=None,
+        status=outcome.status.value,
+        error=outcome.error,
+        detail=outcome.detail,
+        model="",
+        number=0,
+        caller_text="",
+        answer_text=outcome.text,
+        action="",
+        action_data="",
+        started_at=started_at,
+        latency_ms=0,
+        elapsed_ms=elapsed_ms,
+        first_text_ms=None,
+        input_tokens=0,
+        output_tokens=0,
+        returned=channel_variables(outcome),
+    )
+
+
+def _agent_spans(trace: Trace) -> list[Span]:
+    if trace.done is None:
+        return []
+    spans = [Span(t.part, t.name, round(trace.agent_ms + t.start_ms, 1), t.elapsed_ms) for t in trace.done.timings]
+    if trace.done.first_text_ms is not None:
+        spans.append(Span("first_text", "", round(trace.agent_ms, 1), trace.done.first_text_ms))
+    return spans

@@ -1,0 +1,54 @@
+"""Turns as CSV and as JSON lines, a piece at a time."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import AsyncIterator
+from dataclasses import asdict, fields
+from typing import Any, Final
+
+import orjson
+
+from app.history.records import TurnDetail, TurnSummary
+
+_SUMMARY: Final = tuple(each.name for each in fields(TurnSummary))
+COLUMNS: Final = (*_SUMMARY, "caller_name", "called_number", "detail", "action_data", "tools")
+# What spreadsheets take for the beginning of a formula: https://owasp.org/www-community/attacks/CSV_Injection
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # full width counts too
+
+
+async def as_json_lines(turns: AsyncIterator[TurnDetail]) -> AsyncIterator[bytes]:
+    """One JSON object a line, with all fields."""
+    async for turn in turns:
+        whole = asdict(turn)
+        yield orjson.dumps({**whole.pop("summary"), **whole}) + b"\n"
+
+
+async def as_csv(turns: AsyncIterator[TurnDetail]) -> AsyncIterator[bytes]:
+    """A line of names, then one for each turn, as RFC 4180 has it; UTF-8 with the mark that spreadsheets look for."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    writer.writerow(COLUMNS)
+    yield b"\xef\xbb\xbf" + _taken(buffer)
+    async for turn in turns:
+        values: list[Any] = [getattr(turn.summary, name) for name in _SUMMARY]
+        names = ", ".join(str(tool["name"]) for tool in turn.tools)
+        values += [turn.caller_name, turn.called_number, turn.detail, turn.action_data, names]
+        writer.writerow([safe_cell(value) for value in values])
+        yield _taken(buffer)
+
+
+def safe_cell(value: Any) -> Any:
+    """A cell that no spreadsheet runs: a text that would be a formula gets an apostrophe before it. So does a number of
+    a caller that begins with a plus, which would lose it otherwise."""
+    if isinstance(value, str):
+        return f"'{value}" if value.startswith(_FORMULA) else value
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+def _taken(buffer: io.StringIO) -> bytes:
+    text = buffer.getvalue()
+    buffer.seek(0)
+    buffer.truncate()
+    return text.encode()

@@ -1,0 +1,215 @@
+"""Reads the history of calls: lists, one conversation, everything for an export."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.database import Database
+from app.db.page import Page, like_pattern
+from app.history.errors import ConversationNotFound, TurnNotFound
+from app.history.records import ConversationSummary, Statistics, TurnDetail, TurnSummary
+from app.history.statistics import read_statistics
+from app.models.conversation import ConversationRow
+from app.models.turn import TurnDetailRow, TurnRow, TurnToolRow
+
+ConversationSort = Literal["-last_at", "last_at", "-started_at", "started_at"]
+TurnSort = Literal["-started_at", "started_at", "-latency_ms", "latency_ms"]
+
+# Turns that an export reads at once.
+_CHUNK: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class CallFilter:
+    """Which turns are meant, or the conversations that have such a turn. None or empty: all.
+
+    Attributes:
+        since, until: Aware; the turn began at or after the one, and before the other.
+        number: A part of the caller's number.
+        prompt: The prompt's name, as it was when the turn ended.
+        tool: The name of a tool that the turn called.
+        text: A part of what the caller said or was answered, in any case.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    number: str = ""
+    prompt: str = ""
+    status: str = ""
+    tool: str = ""
+    text: str = ""
+
+
+class HistoryStore:
+    """Raises DatabaseUnavailable where the database does not answer."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def conversations(
+        self,
+        which: CallFilter | None = None,
+        *,
+        offset: int = 0,
+        limit: int = 50,
+        sort: ConversationSort = "-last_at",
+    ) -> Page[ConversationSummary]:
+        """Conversations, a page at a time."""
+        matching = _conversations_that(which or CallFilter())
+        column = ConversationRow.last_at if sort.endswith("last_at") else ConversationRow.started_at
+        async with self._database.session() as session:
+            total = await session.scalar(select(func.count()).select_from(ConversationRow).where(*matching)) or 0
+            rows = await session.scalars(
+                select(ConversationRow)
+                .where(*matching)
+                .order_by(*_order(column, ConversationRow.id, sort))
+                .offset(offset)
+                .limit(limit)
+            )
+            return Page([_conversation(row) for row in rows], total, offset, limit)
+
+    async def turns(
+        self, which: CallFilter | None = None, *, offset: int = 0, limit: int = 50, sort: TurnSort = "-started_at"
+    ) -> Page[TurnSummary]:
+        """Turns, a page at a time."""
+        matching = _turns_that(which or CallFilter())
+        column = TurnRow.started_at if sort.endswith("started_at") else TurnRow.latency_ms
+        async with self._database.session() as session:
+            total = await session.scalar(select(func.count()).select_from(TurnRow).where(*matching)) or 0
+            # The ids first: so only the rows that are shown are read whole, also where many are sorted or passed over.
+            ids = list(
+                await session.scalars(
+                    select(TurnRow.id)
+                    .where(*matching)
+                    .order_by(*_order(column, TurnRow.id, sort))
+                    .offset(offset)
+                    .limit(limit)
+                )
+            )
+            rows = {row.id: row for row in await session.scalars(select(TurnRow).where(TurnRow.id.in_(ids)))}
+            return Page([_summary(rows[number]) for number in ids if number in rows], total, offset, limit)
+
+    async def conversation(
+        self, conversation_id: int, *, offset: int = 0, limit: int = 200
+    ) -> tuple[ConversationSummary, Page[TurnDetail]]:
+        """A conversation with its turns in the order of time, whole.
+
+        Raises:
+            ConversationNotFound: there is none of that id.
+        """
+        of_it = TurnRow.conversation_id == conversation_id
+        async with self._database.session() as session:
+            row = await session.get(ConversationRow, conversation_id)
+            if row is None:
+                raise ConversationNotFound(
+                    f"There is no conversation {conversation_id}. Turns are deleted after HISTORY_DAYS days."
+                )
+            total = await session.scalar(select(func.count()).select_from(TurnRow).where(of_it)) or 0
+            ordered = _whole().where(of_it).order_by(TurnRow.started_at, TurnRow.id)
+            turns = await _read(session, ordered.offset(offset).limit(limit))
+            return _conversation(row), Page([turn for _, turn in turns], total, offset, limit)
+
+    async def turn(self, turn_id: str) -> TurnDetail:
+        """One turn, by the id that is in the log.
+
+        Raises:
+            TurnNotFound: it is not there; it may not be written yet, which takes a second.
+        """
+        async with self._database.session() as session:
+            found = await _read(session, _whole().where(TurnRow.turn_id == turn_id))
+        if not found:
+            raise TurnNotFound(
+                "There is no such turn. It is written a second after its end, and deleted after HISTORY_DAYS days."
+            )
+        return found[0][1]
+
+    async def export(self, which: CallFilter | None = None) -> AsyncIterator[TurnDetail]:
+        """All turns that match, in the order in which they ended; some at a time, whatever their number.
+
+        What ends while it runs may be in it.
+        """
+        matching = _turns_that(which or CallFilter())
+        last = 0
+        while True:
+            chunk = _whole().where(*matching, TurnRow.id > last).order_by(TurnRow.id).limit(_CHUNK)
+            async with self._database.session() as session:
+                found = await _read(session, chunk)
+            for _, turn in found:
+                yield turn
+            if len(found) < _CHUNK:
+                return
+            last = found[-1][0]
+
+    async def statistics(self, since: datetime, until: datetime, bucket_minutes: int) -> Statistics:
+        """Turns, errors and latencies over time.
+
+        Args:
+            since, until: Aware. The first bucket begins at a whole multiple of its length since 1970, in UTC.
+        """
+        async with self._database.session() as session:
+            return await read_statistics(session, since, until, bucket_minutes)
+
+
+def _order(column: Any, row_id: Any, sort: str) -> tuple[ColumnElement[Any], ...]:
+    """Of equal ones the id decides, so that pages do not overlap."""
+    return (column.desc(), row_id.desc()) if sort.startswith("-") else (column.asc(), row_id.asc())
+
+
+def _turns_that(which: CallFilter) -> list[ColumnElement[bool]]:
+    matching: list[ColumnElement[bool]] = []
+    if which.since is not None:
+        matching.append(TurnRow.started_at >= which.since)
+    if which.until is not None:
+        matching.append(TurnRow.started_at < which.until)
+    if which.number:
+        matching.append(TurnRow.caller_number.like(like_pattern(which.number), escape="\\"))
+    if which.prompt:
+        matching.append(TurnRow.prompt_name == which.prompt)
+    if which.status:
+        matching.append(TurnRow.status == which.status)
+    if which.tool:
+        matching.append(TurnRow.id.in_(select(TurnToolRow.turn_row_id).where(TurnToolRow.name == which.tool)))
+    if which.text:
+        matching.append(TurnRow.search_text.like(like_pattern(which.text.casefold()), escape="\\"))
+    return matching
+
+
+def _conversations_that(which: CallFilter) -> list[ColumnElement[bool]]:
+    if which.prompt or which.status or which.tool or which.text:
+        return [ConversationRow.id.in_(select(TurnRow.conversation_id).where(*_turns_that(which)))]
+    matching: list[ColumnElement[bool]] = []
+    if which.since is not None:
+        matching.append(ConversationRow.last_at >= which.since)
+    if which.until is not None:
+        matching.append(ConversationRow.started_at < which.until)
+    if which.number:
+        matching.append(ConversationRow.caller_number.like(like_pattern(which.number), escape="\\"))
+    return matching
+
+
+def _whole() -> Select[TurnRow, TurnDetailRow]:
+    return select(TurnRow, TurnDetailRow).join(TurnDetailRow, TurnDetailRow.turn_row_id == TurnRow.id)
+
+
+async def _read(session: AsyncSession, query: Select[TurnRow, TurnDetailRow]) -> list[tuple[int, TurnDetail]]:
+    return [(row.id, _detail(row, detail)) for row, detail in await session.execute(query)]
+
+
+def _conversation(row: ConversationRow) -> ConversationSummary:
+    same = {each.name: getattr(row, each.name) for each in fields(ConversationSummary) if each.name != "key"}
+    return ConversationSummary(key=row.shown_key, **same)
+
+
+def _summary(row: TurnRow) -> TurnSummary:
+    return TurnSummary(**{each.name: getattr(row, each.name) for each in fields(TurnSummary)})
+
+
+def _detail(row: TurnRow, detail: TurnDetailRow) -> TurnDetail:
+    rest = {each.name: getattr(detail, each.name) for each in fields(TurnDetail) if each.name != "summary"}
+    return TurnDetail(summary=_summary(row), **rest)

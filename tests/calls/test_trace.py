@@ -1,0 +1,123 @@
+"""Every turn that ends leaves a record, in whatever way it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from datetime import datetime
+from typing import Any
+
+from app.agent.events import AgentEvent, Done, Timing, ToolFinished, ToolStarted, Usage
+from app.agent.turn import TurnRequest
+from app.ari.events import CallerId
+from app.calls.supervisor import CallSupervisor
+from app.history.record import ToolCallRecord, TurnRecord
+from tests.calls.test_supervisor import House, OnePrompt, Script, answer
+from tests.virtual_time import virtual_time
+
+
+class Listening:
+    """A journal that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.started: list[str] = []
+        self.tools: list[ToolCallRecord] = []
+        self.ended: list[TurnRecord] = []
+
+    def turn_started(
+        self, turn_id: str, *, conversation: str, caller_number: str, prompt: str, caller_text: str, at: datetime
+    ) -> None:
+        self.started.append(turn_id)
+
+    def tool_finished(self, turn_id: str, tool: ToolCallRecord) -> None:
+        self.tools.append(tool)
+
+    def turn_ended(self, record: TurnRecord) -> None:
+        self.ended.append(record)
+
+
+def house(script: Script, **settings: Any) -> tuple[House, Listening]:
+    made, told = House(script, **settings), Listening()
+    made.supervisor = CallSupervisor(made.settings, made.agent, OnePrompt(), told)
+    made.ari = type(made.ari)(made.supervisor)
+    return made, told
+
+
+@virtual_time
+async def test_an_answer_is_recorded_with_its_tools_times_and_variables() -> None:
+    async def script(turn: TurnRequest) -> AsyncGenerator[AgentEvent, None]:
+        yield ToolStarted("1", "weather", {"city": "Ulm"})
+        await asyncio.sleep(0.2)
+        yield ToolFinished("1", "weather", ok=True, result="rain", error=None, elapsed_ms=150.0)
+        timings = (Timing("memory", "load", 0.0, 1.0), Timing("model", "test:model", 1.0, 199.0))
+        yield Done("Rain.", "test:model", 2, Usage(30, 4), 1, first_text_ms=190.0, timings=timings)
+
+    made, told = house(script)
+    async with made.open() as opened:
+        caller = CallerId(name="Ada", number="100")
+        opened.ari.enter("1.1", "UNIQUEID=abc", variables={"USER_INPUT": "Weather?"}, caller=caller)
+        variables = await opened.back("1.1")
+        await asyncio.sleep(0.1)
+    (record,) = told.ended
+    assert told.started == [record.turn_id]
+    assert (record.status, record.number, record.model) == ("OK", 2, "test:model")
+    assert (record.caller_text, record.answer_text, record.caller_number) == ("Weather?", "Rain.", "100")
+    assert (record.prompt_name, record.prompt_version, record.shown_conversation) == ("main", 3, "abc")
+    assert record.conversation == "02:00:00:00:00:01:abc"
+    assert (record.input_tokens, record.output_tokens) == (30, 4)
+    assert record.returned["AI_RESPONSE"] == variables["AI_RESPONSE"]
+    assert told.tools == list(record.tools)
+    assert record.tools[0].arguments == {"city": "Ulm"}
+    spans = {span.part: span for span in record.spans}
+    assert set(spans) == {"ari", "memory", "model", "first_text", "tool", "delivery"}
+    assert 40 <= spans["tool"].start_ms <= 60
+    assert spans["tool"].elapsed_ms == 150.0
+
+
+@virtual_time
+async def test_a_caller_who_hangs_up_is_recorded_as_abandoned() -> None:
+    made, told = house(answer("late", delay=5))
+    async with made.open() as opened:
+        opened.ari.enter("1.1", "USER_INPUT=hello")
+        await asyncio.sleep(1)
+        opened.ari.hang_up("1.1")
+        await asyncio.sleep(1)
+    assert [(each.status, each.caller_text, dict(each.returned)) for each in told.ended] == [("ABANDONED", "hello", {})]
+    assert 1000 <= told.ended[0].elapsed_ms <= 1200
+
+
+@virtual_time
+async def test_turns_that_fail_are_recorded_with_their_words() -> None:
+    made, told = house(answer("late", delay=60))
+    async with made.open() as opened:
+        opened.ari.enter("1.1", "USER_INPUT=x", "AI_TIMEOUT=2")
+        opened.ari.enter("2.1", "USER_INPUT= ")
+        opened.ari.enter("3.1", "USER_INPUT=x", "AI_PROMPT_NAME=nobody")
+        await opened.back("1.1")
+        await asyncio.sleep(0.1)
+    assert {(each.status, each.error) for each in told.ended} == {
+        ("TIMEOUT", "turn_timeout"),
+        ("NO_INPUT", "no_input"),
+        ("NO_PROMPT", "prompt_not_found"),
+    }
+    assert all(each.answer_text and each.returned for each in told.ended)
+
+
+@virtual_time
+async def test_a_refused_call_is_recorded_as_busy_and_one_at_the_stop_as_released() -> None:
+    made, told = house(answer("late", delay=60), ai_max_calls=1)
+    async with made.open() as opened:
+        opened.ari.enter("1.1", "USER_INPUT=x", "AI_TIMEOUT=50")
+        opened.ari.enter("2.1", "USER_INPUT=y")
+        await opened.back("2.1")
+        await opened.supervisor.drain(0.1)
+    assert {(each.channel_id, each.status) for each in told.ended} == {("2.1", "BUSY"), ("1.1", "RELEASED")}
+
+
+@virtual_time
+async def test_a_turn_that_ends_with_the_process_is_recorded_too() -> None:
+    made, told = house(answer("late", delay=60))
+    async with made.open() as opened:
+        opened.ari.enter("1.1", "USER_INPUT=x")
+        await asyncio.sleep(0.1)
+    assert [(each.status, each.error) for each in told.ended] == [("UNDELIVERED", "turn_lost")]

@@ -1,0 +1,91 @@
+"""Turns are found again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from app.db.database import Database
+from app.history.errors import ConversationNotFound, TurnNotFound
+from app.history.rows import write
+from app.history.store import CallFilter, HistoryStore
+from tests.history.conftest import START, make_tool, make_turn
+
+
+@pytest.fixture
+async def store(database: Database) -> HistoryStore:
+    """Four turns, in three conversations."""
+    records = [
+        make_turn(1, caller_number="100", caller_text="Was kostet die ÄNDERUNG?", latency_ms=100),
+        make_turn(2, conversation="pbx:1", status="TIMEOUT", error="turn_timeout", latency_ms=5000),
+        make_turn(3, prompt_name="other", tools=(make_tool("weather"), make_tool("weather")), latency_ms=300),
+        make_turn(64, status="ABANDONED", caller_text="100% sure_", latency_ms=0),
+    ]
+    async with database.session() as session:
+        await write(session, records)
+    return HistoryStore(database)
+
+
+@pytest.mark.parametrize(
+    ("which", "expected"),
+    [
+        (CallFilter(), [64, 3, 2, 1]),
+        (CallFilter(since=START + timedelta(minutes=2), until=START + timedelta(minutes=64)), [3, 2]),
+        (CallFilter(number="4915"), [64, 3, 2]),
+        (CallFilter(prompt="other"), [3]),
+        (CallFilter(status="TIMEOUT"), [2]),
+        (CallFilter(tool="weather"), [3]),
+        (CallFilter(text="änderung"), [1]),
+        (CallFilter(text="0% SURE_"), [64]),
+        (CallFilter(text="0%ure"), []),
+        (CallFilter(status="OK", prompt="main", number="100", text="kostet"), [1]),
+    ],
+)
+async def test_filters_find_turns_newest_first(store: HistoryStore, which: CallFilter, expected: list[int]) -> None:
+    page = await store.turns(which)
+    assert [turn.turn_id for turn in page.items] == [f"turn-{number}" for number in expected]
+    assert page.total == len(expected)
+    assert {turn.summary.turn_id async for turn in store.export(which)} == {f"turn-{number}" for number in expected}
+
+
+async def test_conversations_are_found_by_any_of_their_turns(store: HistoryStore) -> None:
+    async def keys(which: CallFilter) -> list[str]:
+        return [each.key for each in (await store.conversations(which)).items]
+
+    assert len(await keys(CallFilter())) == 3
+    assert len(await keys(CallFilter(status="TIMEOUT"))) == 1
+    assert len(await keys(CallFilter(tool="weather"))) == 1
+    assert len(await keys(CallFilter(number="4915"))) == 3
+    assert len(await keys(CallFilter(since=START + timedelta(minutes=3)))) == 2
+
+
+async def test_pages_and_orders(store: HistoryStore) -> None:
+    page = await store.turns(offset=1, limit=2, sort="latency_ms")
+    assert ([turn.latency_ms for turn in page.items], page.total) == ([100, 300], 4)
+    conversations = await store.conversations(limit=1, sort="last_at")
+    assert conversations.items[0].last_status == "TIMEOUT"
+
+
+async def test_a_conversation_has_its_turns_in_the_order_of_time(store: HistoryStore) -> None:
+    found = (await store.conversations(CallFilter(status="TIMEOUT"))).items[0]
+    conversation, page = await store.conversation(found.id)
+    assert conversation == found
+    assert [turn.summary.turn_id for turn in page.items] == ["turn-1", "turn-2"]
+    with pytest.raises(ConversationNotFound):
+        await store.conversation(999_999)
+    with pytest.raises(TurnNotFound):
+        await store.turn("nobody")
+
+
+async def test_statistics_count_and_rank_in_buckets(store: HistoryStore, database: Database) -> None:
+    async with database.session() as session:
+        await write(session, [make_turn(100 + n, started_at=START, latency_ms=n) for n in range(1, 101)])
+    found = await store.statistics(START, START + timedelta(hours=2), 60)
+    first, second = found.buckets
+    assert (first.turns, first.errors, first.abandoned) == (103, 1, 0)
+    assert (second.turns, second.abandoned, second.p50_ms) == (1, 1, None)
+    # 1 to 100, 100 again, and 300: 102 that ended OK.
+    assert (first.p50_ms, first.p95_ms) == (51, 97)
+    assert (found.total.turns, found.total.errors) == (104, 1)
+    assert (found.since, found.until) == (START, START + timedelta(hours=2))
