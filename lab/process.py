@@ -182,9 +182,14 @@ class Server:
         self._let_go()
 
     def pause(self) -> None:
-        """Freeze it and its children: connections stay open, and nothing answers."""
-        for pid in reversed(_family(self.pid)):
+        """Freeze it and its children: connections stay open, and nothing answers. Returns when all threads stand."""
+        family = _family(self.pid)
+        for pid in reversed(family):
             os.kill(pid, signal.SIGSTOP)
+        # The signal is sent at once, but a thread that runs on the other core goes on until the kernel gets to it.
+        deadline = time.monotonic() + 5
+        while not all(map(_stands, family)) and time.monotonic() < deadline:
+            time.sleep(0.001)
 
     def resume(self) -> None:
         """Let it go on after ``pause``; harmless without."""
@@ -210,6 +215,17 @@ class Server:
             self._leash.kill()
             self._leash.wait()
         self._pid = None
+
+
+def _stands(pid: int) -> bool:
+    """Whether every thread of a process is stopped (or the process is gone)."""
+    try:
+        states = [
+            (task / "stat").read_text().rpartition(")")[2].split()[0] for task in Path(f"/proc/{pid}/task").iterdir()
+        ]
+    except OSError:
+        return not Path(f"/proc/{pid}").exists()
+    return all(state in "Tt" for state in states)
 
 
 def _family(pid: int) -> list[int]:
