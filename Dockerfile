@@ -9,8 +9,10 @@ ENV PYTHONUNBUFFERED=1 \
 WORKDIR /srv/asterisk-ai
 COPY requirements.lock ./
 RUN pip install --require-hashes --no-deps -r requirements.lock
+COPY pyproject.toml README.md LICENSE ./
 COPY app ./app
-RUN python -m compileall -q app \
+# Installed, so that the service knows its version and the command asterisk-ai (doctor, dialplan, ...) is there.
+RUN pip install --no-deps . \
     && useradd --system --create-home --home-dir /data asterisk-ai
 
 # The database and the secret key live in /data: mount a volume there.
