@@ -26,6 +26,7 @@ from fastapi import FastAPI
 from starlette.datastructures import State
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.accounts.accounts import open_accounts
 from app.agent.agent import Agent
 from app.agent.history import TurnCodec
 from app.api.install import install as install_api
@@ -77,6 +78,8 @@ async def open_parts(settings: Settings, *, calls: bool = True) -> AsyncIterator
         migration = await database.migrate(service_url=service_url(settings))
         logger.info("database.ready", database=database.describe(), revision=migration.revision)
 
+        accounts = open_accounts(database, first=settings.web_ui_username)
+        stack.push_async_callback(accounts.last_seen.flush)
         prompts, tools = PromptStore(database), ToolStore(database)
         prompt_catalog, tool_catalog = PromptCatalog(prompts), ToolCatalog(tools)
         for catalog in (prompt_catalog, tool_catalog):
@@ -119,13 +122,17 @@ async def open_parts(settings: Settings, *, calls: bool = True) -> AsyncIterator
             ari=ari,
             calls=supervisor,
             credentials=credentials_from(settings),
+            accounts=accounts,
             secret_key=secret_key,
             started_at=datetime.now(UTC),
             version=package_version(),
         )
         background = asyncio.TaskGroup()
         await stack.enter_async_context(background)
-        running = [background.create_task(watch_event_loop(), name="loop lag")]
+        running = [
+            background.create_task(watch_event_loop(), name="loop lag"),
+            background.create_task(accounts.last_seen.run(), name="last seen"),
+        ]
         if supervisor is not None and ari is not None:
             running.append(background.create_task(_serve_calls(supervisor, ari), name="calls"))
             stack.push_async_callback(_stop, running)

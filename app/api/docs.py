@@ -10,7 +10,9 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 
+from app.api.access import needs
 from app.api.headers import DOCS_SECURITY_POLICY
+from app.core.permissions import Permission
 
 router = APIRouter(include_in_schema=False)
 
@@ -55,18 +57,21 @@ _REDOC: Final = _PAGE.format(
 
 
 @router.get("/docs")
+@needs(Permission.READ)
 async def docs() -> HTMLResponse:
     """Swagger UI: read the API and try it."""
     return HTMLResponse(_DOCS, headers=_HEADERS)
 
 
 @router.get("/redoc")
+@needs(Permission.READ)
 async def redoc() -> HTMLResponse:
     """Redoc: read the API."""
     return HTMLResponse(_REDOC, headers=_HEADERS)
 
 
 @router.get("/openapi.json")
+@needs(Permission.READ)
 async def openapi(request: Request) -> JSONResponse:
     """The OpenAPI document."""
     document: dict[str, Any] = request.app.openapi()

@@ -1,6 +1,8 @@
-"""Who may come in: ASGI middleware that stands before every route, and before a byte of a body is read.
+"""Who may come in, and what they may: ASGI middleware that stands before every route, and before a byte of a body is
+read, and a dependency of every route.
 
-Closed is the default: a new route needs a login unless it is named among the open ones here.
+Closed is the default: a new route needs a login unless :mod:`app.api.access` names its address as open, and nobody may
+use it until it declares a permission.
 """
 
 from __future__ import annotations
@@ -9,7 +11,6 @@ import base64
 import binascii
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated, Final
 
 import structlog
@@ -19,25 +20,20 @@ from fastapi.security.http import HTTPBase
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.accounts.identity import User
+from app.accounts.tokens import PREFIX
+from app.api.access import is_open, needed_by
 from app.api.parts import get_parts
-from app.api.problems import ProblemError, respond_to
+from app.api.problems import ProblemError, problem_of, respond_to
 from app.api.throttle import LoginThrottle
+from app.core.errors import GatewayError
+from app.core.permissions import Permission
+from app.db.audit import Actor, acting
 
 log = structlog.get_logger(__name__)
 
-# Probes have no password. The example orders are what the first tool calls, and are the same in every installation.
-OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
-OPEN_PREFIXES: Final = ("/static/", "/api/example/")
-
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _CHALLENGE: Final = {"WWW-Authenticate": 'Basic realm="asterisk-ai", charset="UTF-8"'}
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """Who is signed in."""
-
-    name: str
 
 
 class Guard:
@@ -67,32 +63,44 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008, "reason": "No WebSocket is served here."})
             return
         request = Request(scope)
+        actor = Actor("", _address(request))
         try:
-            if not _is_open(scope["path"]):
-                scope["user"] = self._sign_in(request)
-            refuse_other_sites(scope["method"], request.headers)
+            bearer = None
+            if not is_open(scope["path"]):
+                bearer = _bearer(request.headers.get("authorization"))
+                user = await (self._by_password(request) if bearer is None else self._by_token(request, bearer))
+                scope["user"] = user
+                actor = Actor(user.name, actor.address, user.token)
+            if bearer is None:
+                refuse_other_sites(scope["method"], request.headers)
+            refuse_forms(scope["method"], request.headers)
         except ProblemError as error:
             await respond_to(request, error.problem, error.headers)(scope, receive, send)
             return
-        await self._app(scope, receive, send)
+        except GatewayError as error:
+            problem, headers = problem_of(request, error)
+            await respond_to(request, problem, headers)(scope, receive, send)
+            return
+        with acting(actor):
+            await self._app(scope, receive, send)
 
-    def _sign_in(self, request: Request) -> User:
-        address = request.client.host if request.client else "unknown"
-        now = self._clock()
-        if wait := self._throttle.wait(address, now):
+    async def _by_password(self, request: Request) -> User:
+        given = _basic(request.headers.get("authorization"))
+        if given is None:
+            raise ProblemError(401, "login_required", "Sign in with user name and password.", headers=_CHALLENGE)
+        address, now = _address(request), self._clock()
+        if wait := self._throttle.wait(address, given[0], now):
             raise ProblemError(
                 429,
                 "too_many_wrong_passwords",
                 f"Too many wrong passwords came from this address. Try again in {wait} s.",
                 retry_after=wait,
             )
-        credentials = get_parts(request).credentials
-        given = _basic(request.headers.get("authorization"))
-        if given is None:
-            raise ProblemError(401, "login_required", "Sign in with user name and password.", headers=_CHALLENGE)
-        if credentials.match(*given):
-            self._throttle.right(address)
-            return User(credentials.username)
+        parts = get_parts(request)
+        user = await parts.accounts.sign_in.by_password(parts.credentials, *given)
+        if user is not None:
+            self._throttle.right(address, given[0], now)
+            return user
         self._throttle.wrong(address, *given, now)
         log.warning("login.wrong", address=address)
         raise ProblemError(
@@ -102,9 +110,30 @@ class Guard:
             headers=_CHALLENGE,
         )
 
+    async def _by_token(self, request: Request, secret: str) -> User:
+        # Not slowed down: 256 random bits are not guessed.
+        parts = get_parts(request)
+        user = await parts.accounts.sign_in.by_token(parts.credentials, secret)
+        if user is not None:
+            return user
+        log.warning("token.wrong", address=_address(request))
+        raise ProblemError(
+            401,
+            "token_wrong",
+            "This token is unknown, has expired or was revoked.",
+            headers={"WWW-Authenticate": 'Bearer realm="asterisk-ai", error="invalid_token"'},
+        )
 
-def _is_open(path: str) -> bool:
-    return path in OPEN_PATHS or path.startswith(OPEN_PREFIXES)
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else "unknown"
+
+
+def _bearer(header: str | None) -> str | None:
+    """The token out of ``Authorization: Bearer aai_...``; None when there is nothing of the kind."""
+    scheme, _, token = (header or "").partition(" ")
+    token = token.strip()
+    return token if scheme.lower() == "bearer" and token.startswith(PREFIX) else None
 
 
 def _basic(header: str | None) -> tuple[str, str] | None:
@@ -121,7 +150,10 @@ def _basic(header: str | None) -> tuple[str, str] | None:
 
 
 def refuse_other_sites(method: str, headers: Headers) -> None:
-    """Raise ProblemError (403) for a changing request that another site's page sent, and 415 for a form's body."""
+    """Raise ProblemError (403) for a changing request that another site's page sent.
+
+    Not asked of who shows a token: no browser sends one by itself.
+    """
     if method in _SAFE_METHODS:
         return
     site = headers.get("sec-fetch-site")
@@ -139,6 +171,12 @@ def refuse_other_sites(method: str, headers: Headers) -> None:
             "This request was sent by a page of another site. Use the service's own pages, or a program that sends no "
             "Origin. Behind a proxy: have it pass the Host header on unchanged.",
         )
+
+
+def refuse_forms(method: str, headers: Headers) -> None:
+    """Raise ProblemError (415) for a body that a form could send."""
+    if method in _SAFE_METHODS:
+        return
     has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if has_body and kind != "application/json":
@@ -146,11 +184,16 @@ def refuse_other_sites(method: str, headers: Headers) -> None:
 
 
 # Not HTTPBasic: that one takes ASCII only, and refuses the rest by itself.
-_SCHEME: Final = HTTPBase(scheme="basic", scheme_name="Basic", auto_error=False)
+_BASIC: Final = HTTPBase(scheme="basic", scheme_name="Basic", auto_error=False)
+_BEARER: Final = HTTPBase(
+    scheme="bearer", scheme_name="Token", auto_error=False, description="An API token, `aai_...`."
+)
 
 
 def signed_in(
-    request: Request, _documented: Annotated[HTTPAuthorizationCredentials | None, Security(_SCHEME)] = None
+    request: Request,
+    _basic_login: Annotated[HTTPAuthorizationCredentials | None, Security(_BASIC)] = None,
+    _token: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)] = None,
 ) -> User:
     """Dependency: who is signed in. It also puts the login into the OpenAPI document, and holds if the guard is
     missing."""
@@ -161,3 +204,33 @@ def signed_in(
 
 
 UserDep = Annotated[User, Security(signed_in)]
+
+
+def permitted(request: Request) -> None:
+    """Dependency of every route: whoever is signed in has the permission that the route declares.
+
+    A route that declares none is closed, which the tests find, and the log says.
+    """
+    if is_open(request.scope["path"]):
+        return
+    permission = needed_by(request.scope.get("endpoint"))
+    if permission is None:
+        log.error("route.without_permission", path=request.scope["path"])
+        raise ProblemError(403, "forbidden", "Nobody may use this address: it declares no permission.")
+    refuse_unless(signed_in(request), permission)
+
+
+def refuse_unless(user: User, permission: Permission) -> None:
+    """Raise ProblemError (403) when the user lacks the permission."""
+    if not user.may(permission):
+        raise ProblemError(
+            403,
+            "forbidden",
+            f"This needs the permission {permission}, which the role {user.role} does not have. Ask an administrator.",
+        )
+
+
+def refuse_token(user: User) -> None:
+    """Raise ProblemError (403) for who came with a token: one that leaked must not make another that lives on."""
+    if user.via == "token":
+        raise ProblemError(403, "password_required", "This needs your name and password; a token cannot do it.")

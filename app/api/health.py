@@ -7,11 +7,13 @@ from fastapi.responses import PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
+from app.api.access import needs
 from app.api.guard import signed_in
 from app.api.parts import find_parts
 from app.api.reading import obstacles_of
 from app.api.responses import problems
 from app.core.metrics import REGISTRY
+from app.core.permissions import Permission
 from app.schemas.status import ReadinessBody
 
 router = APIRouter(tags=["health"])
@@ -49,6 +51,7 @@ async def readyz(request: Request, response: Response) -> ReadinessBody:
     dependencies=[Depends(signed_in)],
     responses=problems(401, 429, 500, 503),
 )
+@needs(Permission.READ)
 async def metrics() -> Response:
     """Needs the login, since a proxy in front easily shows it to everybody: ``basic_auth`` in the scrape configuration.
     Labels hold no numbers of callers and nothing that was said."""

@@ -6,8 +6,8 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
 
-from app.api import docs, example, health, problems, prompts, status, tools
-from app.api.guard import Guard, signed_in
+from app.api import audit, docs, example, health, problems, prompts, status, tokens, tools, users
+from app.api.guard import Guard, permitted, signed_in
 from app.api.head import HeadAsGet
 from app.api.headers import SecurityHeaders
 from app.api.limits import BodyLimit
@@ -15,7 +15,8 @@ from app.api.responses import ANY
 from app.schemas.problem import FieldProblem, Problem
 
 _DESCRIPTION = """
-Everything that the web interface does, for programs. Sign in with HTTP Basic, as in the web interface.
+Everything that the web interface does, for programs. Sign in with HTTP Basic, as in the web interface, or
+with a token (`Authorization: Bearer aai_...`).
 
 Errors are `application/problem+json`: `detail` is a sentence for people, `code` a stable word for programs, and
 `errors` says field by field what is wrong.
@@ -24,6 +25,9 @@ Errors are `application/problem+json`: `detail` is a sentence for people, `code`
 _TAGS = [
     {"name": "prompts", "description": "What the language model is told. Every save is a version."},
     {"name": "tools", "description": "HTTP requests that the model may make while it answers."},
+    {"name": "users", "description": "Who may sign in, and as what."},
+    {"name": "tokens", "description": "For programs, instead of a password."},
+    {"name": "audit", "description": "Who changed what."},
     {"name": "status", "description": "The state of the service."},
     {"name": "health", "description": "For load balancers, supervisors and Prometheus."},
     {"name": "example", "description": "What the first tool calls, so that it works out of the box."},
@@ -35,9 +39,11 @@ def install(app: FastAPI) -> None:
     app.description = _DESCRIPTION.strip()
     app.openapi_tags = _TAGS
     problems.install(app)
+    # Of every route, whoever adds it: one that declares no permission is closed.
+    app.router.dependencies.append(Depends(permitted))
     protected = APIRouter(prefix="/api", dependencies=[Depends(signed_in)], responses=ANY)
-    for router in (prompts.router, tools.router, status.router):
-        protected.include_router(router)
+    for module in (prompts, tools, status, users, tokens, audit):
+        protected.include_router(module.router)
     public = APIRouter(prefix="/api")
     public.include_router(example.router)
     for router in (protected, public, health.router, docs.router):

@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection
 from app.api.problems import ProblemError
 
 if TYPE_CHECKING:
+    from app.accounts.accounts import Accounts
     from app.agent.agent import Agent
     from app.ari.client import AriClient
     from app.calls.supervisor import CallSupervisor
@@ -51,6 +52,7 @@ class Parts:
     ari: AriClient | None
     calls: CallSupervisor | None
     credentials: Credentials
+    accounts: Accounts
     started_at: datetime
     version: str
     secret_key: bytes = field(repr=False)

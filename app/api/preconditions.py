@@ -24,12 +24,26 @@ IfMatch = Annotated[
 ]
 
 # A proxy that compresses answers makes their ETags weak; for us both kinds say the same.
-_ETAG: Final = re.compile(r'(?:W/)?"([1-9][0-9]{0,8})"')
+_ETAG: Final = re.compile(r'(?:W/)?"([1-9][0-9]{0,8})(?:\.(0|[1-9][0-9]{0,8}))?"')
 
 
 def set_etag(response: Response, version: int) -> None:
     """Name the version in the answer, for the next ``If-Match``."""
     response.headers["ETag"] = f'"{version}"'
+
+
+def set_prompt_etag(response: Response, latest: int, published: int | None) -> None:
+    """Name what is published, too: ``"3"`` when the newest is, else ``"3.1"``, or ``"3.0"`` for drafts alone.
+
+    So a save that began before a rollback does not put its version over it unseen.
+    """
+    response.headers["ETag"] = f'"{latest}"' if published == latest else f'"{latest}.{published or 0}"'
+
+
+def expected_published(if_match: str | None) -> int | None:
+    """The version that must still be published, of an ETag of :func:`set_prompt_etag`; 0: none. None: any."""
+    found = _ETAG.fullmatch((if_match or "").strip())
+    return None if found is None else int(found[2] or found[1])
 
 
 def expected_version(if_match: str | None, in_body: int | None = None, *, required: bool = True) -> int | None:

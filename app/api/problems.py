@@ -18,9 +18,18 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.accounts.errors import (
+    FirstAdministrator,
+    TokenInvalid,
+    TokenNotFound,
+    UserInvalid,
+    UserNameTaken,
+    UserNotFound,
+)
 from app.ari.errors import AriError
 from app.core.errors import GatewayError
 from app.core.metrics import UNEXPECTED
+from app.history.errors import ConversationNotFound, TurnNotFound
 from app.llm.errors import ModelError, ProviderError, ProviderNotConfigured, UnknownModel
 from app.prompts.errors import PromptConflict, PromptInUse, PromptInvalid, PromptNameTaken, PromptNotFound
 from app.schemas.problem import FieldProblem, Problem
@@ -34,6 +43,14 @@ MEDIA_TYPE: Final = "application/problem+json"
 _STATUS: Final[tuple[tuple[type[GatewayError], int], ...]] = (
     (PromptNotFound, 404),
     (ToolNotFound, 404),
+    (UserNotFound, 404),
+    (TokenNotFound, 404),
+    (UserNameTaken, 409),
+    (FirstAdministrator, 409),
+    (UserInvalid, 422),
+    (TokenInvalid, 422),
+    (ConversationNotFound, 404),
+    (TurnNotFound, 404),
     (PromptNameTaken, 409),
     (ToolNameTaken, 409),
     (PromptConflict, 409),
@@ -179,13 +196,19 @@ def _field_problem(detail: Mapping[str, Any]) -> FieldProblem:
 
 async def _on_gateway(request: Request, error: Exception) -> Response:
     assert isinstance(error, GatewayError)
+    problem, headers = problem_of(request, error)
+    return respond_to(request, problem, headers)
+
+
+def problem_of(request: Request, error: GatewayError) -> tuple[Problem, dict[str, str] | None]:
+    """A room's error as a problem, with the headers of its answer; logged when it is our fault."""
     status = status_for(error)
     field = getattr(error, "field", None)
     errors = [FieldProblem(field=field, message=str(error), type=error.code)] if isinstance(field, str) else []
     if status >= 500:
         log.warning("http.failed", path=request.url.path, code=error.code, error=str(error))
     problem = Problem(title=HTTPStatus(status).phrase, status=status, code=error.code, detail=str(error), errors=errors)
-    return respond_to(request, problem, {"Retry-After": "5"} if status == 503 else None)
+    return problem, {"Retry-After": "5"} if status == 503 else None
 
 
 class UnexpectedErrors:

@@ -6,11 +6,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
 
+from app.api.access import needs
 from app.api.guard import UserDep
 from app.api.parts import Parts, PartsDep
-from app.api.preconditions import IfMatch, conflict, expected_version, set_etag
+from app.api.preconditions import IfMatch, conflict, expected_published, expected_version, set_prompt_etag
 from app.api.problems import ProblemError
 from app.api.responses import BODY, problems
+from app.core.permissions import Permission
 from app.llm.errors import UnknownModel
 from app.prompts.errors import PromptConflict
 from app.schemas.page import Limit, Offset, PageBody, Search, Sorting
@@ -31,6 +33,7 @@ Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="Number of the vers
 
 
 @router.get("", summary="List prompts", responses=problems(422))
+@needs(Permission.READ)
 async def list_prompts(
     parts: PartsDep, offset: Offset = 0, limit: Limit = 50, search: Search = "", sort: Sorting = "name"
 ) -> PageBody[PromptSummaryBody]:
@@ -41,24 +44,27 @@ async def list_prompts(
 
 
 @router.post("", status_code=201, summary="Create a prompt", responses={**BODY, **problems(409)})
+@needs(Permission.EDIT_PROMPTS)
 async def create_prompt(parts: PartsDep, user: UserDep, body: PromptCreate, response: Response) -> PromptBody:
     """As version 1. The first one that is published becomes the default."""
     _known_model(parts, body.model)
     record = await parts.prompts.create(body.draft(), by=user.name, publish=body.publish)
     response.headers["Location"] = f"/api/prompts/{record.prompt.id}"
-    set_etag(response, record.summary.latest_version)
+    set_prompt_etag(response, record.summary.latest_version, record.summary.published_version)
     return PromptBody.of(record)
 
 
 @router.get("/{prompt_id}", summary="Read a prompt", responses=problems(404, 422))
+@needs(Permission.READ)
 async def get_prompt(parts: PartsDep, prompt_id: Id, response: Response) -> PromptBody:
     """With its newest version, published or not. The `ETag` goes into `If-Match` when you save."""
     record = await parts.prompts.get(prompt_id)
-    set_etag(response, record.summary.latest_version)
+    set_prompt_etag(response, record.summary.latest_version, record.summary.published_version)
     return PromptBody.of(record)
 
 
 @router.put("/{prompt_id}", summary="Save a prompt", responses={**BODY, **problems(404, 409, 412, 428)})
+@needs(Permission.EDIT_PROMPTS)
 async def save_prompt(
     parts: PartsDep, user: UserDep, prompt_id: Id, body: PromptUpdate, response: Response, if_match: IfMatch = None
 ) -> PromptBody:
@@ -67,11 +73,16 @@ async def save_prompt(
     _known_model(parts, body.model)
     try:
         record = await parts.prompts.save(
-            prompt_id, body.draft(), by=user.name, expected_version=expected, publish=body.publish
+            prompt_id,
+            body.draft(),
+            by=user.name,
+            expected_version=expected,
+            expected_published=expected_published(if_match),
+            publish=body.publish,
         )
     except PromptConflict as error:
         raise conflict(error, if_match) from error
-    set_etag(response, record.summary.latest_version)
+    set_prompt_etag(response, record.summary.latest_version, record.summary.published_version)
     return PromptBody.of(record)
 
 
@@ -81,15 +92,22 @@ async def save_prompt(
     summary="Delete a prompt",
     responses=problems(400, 403, 404, 409, 412, 413, 415, 422),
 )
-async def delete_prompt(parts: PartsDep, prompt_id: Id, if_match: IfMatch = None) -> None:
+@needs(Permission.EDIT_PROMPTS)
+async def delete_prompt(parts: PartsDep, user: UserDep, prompt_id: Id, if_match: IfMatch = None) -> None:
     """With all its versions. The default prompt can be deleted only when it is the last one."""
     try:
-        await parts.prompts.delete(prompt_id, expected_version=expected_version(if_match, required=False))
+        await parts.prompts.delete(
+            prompt_id,
+            expected_version=expected_version(if_match, required=False),
+            expected_published=expected_published(if_match),
+            by=user.name,
+        )
     except PromptConflict as error:
         raise conflict(error, if_match) from error
 
 
 @router.get("/{prompt_id}/versions", summary="List a prompt's versions", responses=problems(404, 422))
+@needs(Permission.READ)
 async def list_versions(
     parts: PartsDep, prompt_id: Id, offset: Offset = 0, limit: Limit = 50
 ) -> PageBody[PromptVersionBody]:
@@ -100,28 +118,31 @@ async def list_versions(
 
 
 @router.get("/{prompt_id}/versions/{number}", summary="Read one version of a prompt", responses=problems(404, 422))
+@needs(Permission.READ)
 async def get_version(parts: PartsDep, prompt_id: Id, number: Number) -> PromptBody:
     """A version as it was saved; name and default mark are the prompt's of today."""
     return PromptBody.of(await parts.prompts.version(prompt_id, number))
 
 
 @router.post("/{prompt_id}/publish", summary="Publish a version", responses={**BODY, **problems(404)})
+@needs(Permission.EDIT_PROMPTS)
 async def publish_version(
     parts: PartsDep, user: UserDep, prompt_id: Id, body: PublishBody, response: Response
 ) -> PromptBody:
     """Calls use it from the next turn on: a draft goes live, or an older version comes back."""
     record = await parts.prompts.publish(prompt_id, body.version, by=user.name)
-    set_etag(response, record.summary.latest_version)
+    set_prompt_etag(response, record.summary.latest_version, record.summary.published_version)
     return PromptBody.of(record)
 
 
 @router.post(
     "/{prompt_id}/default", summary="Make a prompt the default", responses=problems(403, 404, 409, 413, 415, 422)
 )
+@needs(Permission.EDIT_PROMPTS)
 async def set_default(parts: PartsDep, user: UserDep, prompt_id: Id, response: Response) -> PromptBody:
     """Calls that name no prompt use it. Exactly one is the default."""
     record = await parts.prompts.set_default(prompt_id, by=user.name)
-    set_etag(response, record.summary.latest_version)
+    set_prompt_etag(response, record.summary.latest_version, record.summary.published_version)
     return PromptBody.of(record)
 
 

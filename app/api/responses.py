@@ -10,7 +10,7 @@ from app.schemas.problem import Problem
 _MEANINGS: Final = {
     400: "The body is not JSON.",
     401: "No login, or a wrong one.",
-    403: "Sent by a page of another site.",
+    403: "Your role may not, or the request was sent by a page of another site.",
     404: "There is no such thing.",
     409: "It clashes with what is stored: the name is taken, or `expected_version` is not the newest.",
     412: "`If-Match` does not name the newest version: somebody else saved in the meantime.",
@@ -33,5 +33,5 @@ def problems(*statuses: int) -> Responses:
 
 
 # What every route with a login may answer, and what every route that takes a body may answer besides.
-ANY: Final = problems(401, 429, 500, 503)
+ANY: Final = problems(401, 403, 429, 500, 503)
 BODY: Final = problems(400, 403, 413, 415, 422)

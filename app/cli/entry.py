@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -185,6 +186,75 @@ def call(
     settings = load_settings(env_file)
     console = Console(highlight=False, soft_wrap=True)
     raise typer.Exit(0 if run_quietly(settings, run(settings, plan, console)) else 1)
+
+
+users = typer.Typer(help="List, add and remove users of the web interface and the API.", no_args_is_help=True)
+cli.add_typer(users, name="users")
+
+UserName = Annotated[str, typer.Argument(metavar="NAME", help="The user's name, in any case.")]
+Generate = Annotated[bool, typer.Option("--generate", help="Make a password and print it.")]
+
+
+@users.command("list")
+def list_users(env_file: EnvFile = DEFAULT_ENV) -> None:
+    """List the users."""
+    from app.cli.users import show
+
+    _users(env_file, show)
+
+
+@users.command("add")
+def add_user(
+    name: UserName,
+    role: Annotated[str, typer.Option(metavar="ROLE", help="viewer, editor or administrator.")] = "viewer",
+    generate: Generate = False,
+    env_file: EnvFile = DEFAULT_ENV,
+) -> None:
+    """Add a user. The password is asked for, or read as one line from a pipe."""
+    from app.cli.users import add
+    from app.core.permissions import Role
+
+    if role not in tuple(Role):
+        raise typer.BadParameter("write viewer, editor or administrator", param_hint="--role")
+    _users(env_file, add, name=name, role=Role(role), password=_new_password(generate))
+
+
+@users.command("passwd")
+def change_password(name: UserName, generate: Generate = False, env_file: EnvFile = DEFAULT_ENV) -> None:
+    """Give a user a new password; a disabled one is enabled. It is asked for, or read as one line from a pipe."""
+    from app.cli.users import passwd
+
+    _users(env_file, passwd, name=name, password=_new_password(generate))
+
+
+@users.command("remove")
+def remove_user(name: UserName, env_file: EnvFile = DEFAULT_ENV) -> None:
+    """Remove a user, with all their tokens."""
+    from app.cli.users import remove
+
+    _users(env_file, remove, name=name)
+
+
+def _users(env_file: Path, work: Callable[..., Coroutine[Any, Any, bool]], **arguments: object) -> None:
+    from rich.console import Console
+
+    from app.cli.running import run_quietly
+    from app.core.settings import load_settings
+
+    settings = load_settings(env_file)
+    run_quietly(settings, work(settings, Console(highlight=False, soft_wrap=True), **arguments))
+
+
+def _new_password(generate: bool) -> str:
+    if generate:
+        from app.core.security import readable_password
+
+        password = readable_password()
+        typer.echo(f"password: {password}")
+        return password
+    if sys.stdin.isatty():
+        return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+    return sys.stdin.readline().rstrip("\r\n")
 
 
 def main() -> None:

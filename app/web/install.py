@@ -8,7 +8,9 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from app.api.access import needs
 from app.api.guard import signed_in
+from app.core.permissions import Permission
 from app.web import lists, status
 from app.web.pages import FOLDER, error_page
 
@@ -33,5 +35,6 @@ def install(app: FastAPI) -> None:
     app.mount("/static", _Static(directory=FOLDER / "static"), name="static")
 
     @app.get("/", include_in_schema=False)
+    @needs(Permission.READ)
     async def to_the_pages() -> RedirectResponse:
         return RedirectResponse("/ui", 307)

@@ -7,7 +7,9 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
+from app.api.access import needs
 from app.api.parts import PartsDep
+from app.core.permissions import Permission
 from app.web.pages import render
 
 router = APIRouter(prefix="/ui")
@@ -18,6 +20,7 @@ PageNumber = Annotated[int, Query(ge=1, le=100_000)]
 
 
 @router.get("/prompts")
+@needs(Permission.READ)
 async def prompts(request: Request, parts: PartsDep, page: PageNumber = 1) -> HTMLResponse:
     """The prompts, by name."""
     found = await parts.prompts.list(offset=(page - 1) * PAGE_SIZE, limit=PAGE_SIZE)
@@ -25,6 +28,7 @@ async def prompts(request: Request, parts: PartsDep, page: PageNumber = 1) -> HT
 
 
 @router.get("/tools")
+@needs(Permission.READ)
 async def tools(request: Request, parts: PartsDep, page: PageNumber = 1) -> HTMLResponse:
     """The tools, by name."""
     found = await parts.tools.list(offset=(page - 1) * PAGE_SIZE, limit=PAGE_SIZE)

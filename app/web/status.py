@@ -8,8 +8,10 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
+from app.api.access import needs
 from app.api.parts import Parts, PartsDep
 from app.api.reading import obstacles_of, read_status
+from app.core.permissions import Permission
 from app.schemas.status import StatusBody
 from app.web.pages import render
 
@@ -41,12 +43,14 @@ class Step:
 
 
 @router.get("")
+@needs(Permission.READ)
 async def page(request: Request, parts: PartsDep) -> HTMLResponse:
     """The whole page."""
     return render(request, "status.html", **await _values(parts))
 
 
 @router.get("/status")
+@needs(Permission.READ)
 async def renewed(request: Request, parts: PartsDep) -> HTMLResponse:
     """The part of it that renews itself."""
     return render(request, "status_parts.html", **await _values(parts))

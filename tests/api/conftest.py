@@ -15,6 +15,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
+from app.accounts.accounts import open_accounts
 from app.api.install import install as install_api
 from app.api.parts import Parts
 from app.ari.config import AriState, AriStatus, AsteriskInfo
@@ -101,6 +102,7 @@ async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
             ari=cast(Any, Stub(connected())),
             calls=cast(Any, Stub(CallsStatusStub())),
             credentials=Credentials(*LOGIN),
+            accounts=open_accounts(database, first=LOGIN[0]),
             started_at=datetime.now(UTC),
             version="1.2.3",
             secret_key=b"k" * 32,

@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.routing import BaseRoute, Mount, Route
 
-from app.api.guard import OPEN_PATHS, OPEN_PREFIXES
+from app.api.access import OPEN_PATHS, OPEN_PREFIXES
 from app.api.parts import Parts
 from tests.api.conftest import LOGIN, client_for, make_app
 

@@ -9,8 +9,10 @@ import pytest
 from fastapi import FastAPI
 from prometheus_client import generate_latest
 
+from app.api.access import needs
 from app.api.parts import Parts
 from app.core.metrics import REGISTRY
+from app.core.permissions import Permission
 from app.db.errors import DatabaseUnavailable
 from app.llm.errors import ProviderRateLimited, UnknownModel
 from app.prompts.errors import PromptNameTaken, PromptNotFound, PromptTemplateError
@@ -72,6 +74,7 @@ async def test_every_rooms_error_keeps_its_sentence_and_its_code(
     app: FastAPI, error: DatabaseUnavailable, status: int
 ) -> None:
     @app.get("/api/fail")
+    @needs(Permission.READ)
     async def fail() -> None:
         raise error
 
@@ -85,6 +88,7 @@ async def test_every_rooms_error_keeps_its_sentence_and_its_code(
 
 async def test_what_nobody_foresaw_is_counted_and_shows_nothing(app: FastAPI) -> None:
     @app.get("/api/fail")
+    @needs(Permission.READ)
     async def fail() -> None:
         raise ZeroDivisionError(SECRET)
 
@@ -113,6 +117,6 @@ async def test_the_openapi_document_names_every_error_as_a_problem(client: httpx
                 if int(status) >= 400 and path != "/readyz":
                     assert list(answer["content"]) == ["application/problem+json"], (method, path, status)
             if path.startswith("/api/") and not path.startswith("/api/example"):
-                assert operation["security"] == [{"Basic": []}]
+                assert operation["security"] == [{"Basic": []}, {"Token": []}]
                 assert {"401", "429", "500", "503"} <= set(operation["responses"])
             assert operation["summary"]

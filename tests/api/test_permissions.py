@@ -1,0 +1,257 @@
+"""Every role tries every route, and gets exactly what it may. A new route without an entry here fails."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from app.api.access import needs
+from app.api.install import install
+from app.api.parts import Parts
+from app.core.permissions import PERMISSIONS, Permission, Role
+from tests.api.conftest import LOGIN, client_for
+
+V, E, A, OPEN = "viewer", "editor", "administrator", "everybody"
+
+# Method and address: the least role that may.
+TABLE: Final = {
+    "GET /": V,
+    "GET /ui": V,
+    "GET /ui/status": V,
+    "GET /ui/prompts": V,
+    "GET /ui/tools": V,
+    "GET /docs": V,
+    "GET /redoc": V,
+    "GET /openapi.json": V,
+    "GET /metrics": V,
+    "GET /healthz": OPEN,
+    "GET /readyz": OPEN,
+    "GET /static": OPEN,
+    "GET /api/example/orders/{order_id}": OPEN,
+    "GET /api/status": V,
+    "GET /api/prompts": V,
+    "POST /api/prompts": E,
+    "GET /api/prompts/{prompt_id}": V,
+    "PUT /api/prompts/{prompt_id}": E,
+    "DELETE /api/prompts/{prompt_id}": E,
+    "GET /api/prompts/{prompt_id}/versions": V,
+    "GET /api/prompts/{prompt_id}/versions/{number}": V,
+    "POST /api/prompts/{prompt_id}/publish": E,
+    "POST /api/prompts/{prompt_id}/default": E,
+    "GET /api/tools": V,
+    "POST /api/tools": E,
+    "GET /api/tools/{tool_id}": V,
+    "PUT /api/tools/{tool_id}": E,
+    "DELETE /api/tools/{tool_id}": E,
+    "POST /api/tools/{tool_id}/enabled": E,
+    "GET /api/tools/{tool_id}/versions": V,
+    "GET /api/tools/{tool_id}/versions/{number}": V,
+    "GET /api/me": V,
+    "PUT /api/me/password": V,
+    "GET /api/tokens": V,
+    "POST /api/tokens": V,
+    "DELETE /api/tokens/{token_id}": V,
+    "GET /api/users": A,
+    "POST /api/users": A,
+    "GET /api/users/{user_id}": A,
+    "PATCH /api/users/{user_id}": A,
+    "DELETE /api/users/{user_id}": A,
+    "GET /api/audit": A,
+}
+
+PASSWORD: Final = "a long password"
+
+
+def routes_of(routes: Any, prefix: str = "") -> set[str]:
+    """Method and address of all routes, with those of included routers and of mounts."""
+    found: set[str] = set()
+    for route in routes:
+        candidates = route.effective_candidates() if hasattr(route, "effective_candidates") else None
+        if candidates is not None:
+            found |= routes_of(candidates, prefix)
+        elif getattr(route, "methods", None):
+            found |= {f"{method} {prefix}{route.path}" for method in route.methods if method not in ("HEAD", "OPTIONS")}
+        else:
+            found.add(f"GET {prefix}{route.path}")
+    return found
+
+
+@pytest.fixture
+async def people(parts: Parts) -> dict[Role, tuple[str, str]]:
+    """A login of each role."""
+    for role in Role:
+        await parts.accounts.users.create(f"the {role}", PASSWORD, role, by="test")
+    return {role: (f"the {role}", PASSWORD) for role in Role}
+
+
+def test_every_route_is_in_the_table_and_nothing_else(app: FastAPI) -> None:
+    assert routes_of(app.routes) == set(TABLE)
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_every_role_gets_exactly_what_it_may(
+    app: FastAPI, people: dict[Role, tuple[str, str]], role: Role
+) -> None:
+    ranks = [OPEN, *Role]
+    async with client_for(app, people[role]) as client:
+        for route, least in TABLE.items():
+            method, path = route.split()
+            # Things that are not there: who may is told so, and nothing changes.
+            for name in ("{prompt_id}", "{tool_id}", "{user_id}", "{token_id}", "{number}"):
+                path = path.replace(name, "99999")
+            response = await client.request(method, path.replace("{order_id}", "A1042"))
+            refused = response.status_code == 403
+            assert refused is (ranks.index(role) < ranks.index(least)), (route, role, response.status_code)
+            if refused and not path.startswith("/ui"):
+                assert response.json()["code"] == "forbidden"
+                assert response.headers["content-type"] == "application/problem+json"
+            assert response.status_code != 500, route
+
+
+async def test_a_route_that_declares_nothing_is_closed_to_everybody(parts: Parts) -> None:
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    install(app)
+    app.state.parts = parts
+
+    @app.get("/forgotten")
+    async def forgotten() -> str:
+        return "secret"
+
+    @app.get("/declared")
+    @needs(Permission.MANAGE_SECRETS)
+    async def declared() -> str:
+        return "secret"
+
+    async with client_for(app) as client:
+        assert (await client.get("/forgotten")).json()["code"] == "forbidden"
+        assert (await client.get("/declared")).json() == "secret"
+
+
+def test_each_role_may_what_the_one_before_it_may_and_more() -> None:
+    assert PERMISSIONS[Role.VIEWER] < PERMISSIONS[Role.EDITOR] < PERMISSIONS[Role.ADMINISTRATOR] == set(Permission)
+
+
+@pytest.fixture
+async def admin(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
+    async with client_for(app, LOGIN) as client:
+        yield client
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+async def test_a_user_is_added_changed_and_removed(app: FastAPI, admin: httpx2.AsyncClient) -> None:
+    ann = {"name": "Ann", "password": PASSWORD, "role": "viewer"}
+    made = await admin.post("/api/users", json=ann)
+    assert made.status_code == 201
+    address = made.headers["location"]
+    assert (await admin.get(address)).json() == made.json()
+    assert "password" not in made.text
+    assert (await admin.post("/api/users", json=ann | {"name": "ANN"})).json()["code"] == "user_name_taken"
+    short = await admin.post("/api/users", json=ann | {"name": "bob", "password": "hunter2"})
+    assert (short.status_code, short.json()["errors"][0]["field"]) == (422, "password")
+    assert "hunter2" not in short.text
+    async with client_for(app, ("ann", PASSWORD)) as client:
+        assert (await client.get("/api/me")).json()["permissions"] == ["read", "own_account"]
+        assert (await client.put("/api/me/password", json={"password": "the next password"})).status_code == 204
+        assert (await client.get("/api/me")).json()["code"] == "login_wrong"
+    assert (await admin.patch(address, json={"role": "editor", "disabled": True})).json()["disabled"] is True
+    async with client_for(app, ("ann", "the next password")) as client:
+        assert (await client.get("/api/me")).json()["code"] == "login_wrong"
+    assert (await admin.delete(address)).status_code == 204
+    assert (await admin.get(address)).json()["code"] == "user_not_found"
+    mine = await admin.put("/api/me/password", json={"password": PASSWORD})
+    assert mine.json()["code"] == "first_administrator"
+    log = (await admin.get("/api/audit", params={"kind": "user", "sort": "at"})).json()
+    assert [(e["actor"], e["action"]) for e in log["items"]] == [
+        ("admin", "create"),
+        ("Ann", "password"),
+        ("admin", "save"),
+        ("admin", "delete"),
+    ]
+    assert {e["address"] for e in log["items"]} == {"192.0.2.7"}
+    assert PASSWORD not in str(log)
+
+
+async def test_a_token_is_shown_once_and_needs_no_check_of_its_site(
+    admin: httpx2.AsyncClient, stranger: httpx2.AsyncClient
+) -> None:
+    made = await admin.post("/api/tokens", json={"name": "deploy", "role": "editor"})
+    token = made.json()["token"]
+    assert token not in (await admin.get("/api/tokens")).text
+    headers = bearer(token) | {"Origin": "https://elsewhere.test", "Sec-Fetch-Site": "cross-site"}
+    saved = await stranger.post("/api/prompts", json={"name": "by token", "content": "x"}, headers=headers)
+    assert saved.status_code == 201
+    form = await stranger.post("/api/prompts", content=b"x", headers=headers | {"Content-Type": "text/plain"})
+    assert form.status_code == 415
+    entry = (await admin.get("/api/audit", params={"search": "BY TOKEN"})).json()["items"][0]
+    assert (entry["actor"], entry["token"], entry["action"]) == ("admin", "deploy", "create")
+    assert (await stranger.get("/api/users", headers=headers)).json()["code"] == "forbidden"
+    assert (await stranger.get("/api/tokens?everybody=true", headers=headers)).status_code == 403
+    for refused in (
+        await stranger.post("/api/tokens", json={"name": "more", "role": "viewer"}, headers=headers),
+        await stranger.put("/api/me/password", json={"password": PASSWORD}, headers=headers),
+        await stranger.delete(made.headers["location"], headers=headers),
+    ):
+        assert refused.json()["code"] == "password_required"
+    assert (await admin.delete(made.headers["location"])).status_code == 204
+    gone = await stranger.get("/api/me", headers=headers)
+    assert (gone.status_code, gone.json()["code"]) == (401, "token_wrong")
+    assert gone.headers["www-authenticate"].startswith("Bearer ")
+
+
+async def test_a_token_of_nobody_else_is_seen_or_revoked(
+    app: FastAPI, admin: httpx2.AsyncClient, people: dict[Role, tuple[str, str]]
+) -> None:
+    async with client_for(app, people[Role.EDITOR]) as client:
+        too_much = await client.post("/api/tokens", json={"name": "x", "role": "administrator"})
+        assert too_much.json()["errors"][0]["field"] == "role"
+        made = await client.post("/api/tokens", json={"name": "mine", "role": "viewer"})
+    async with client_for(app, people[Role.VIEWER]) as client:
+        assert (await client.get("/api/tokens")).json()["total"] == 0
+        assert (await client.get("/api/tokens?everybody=true")).status_code == 403
+        assert (await client.delete(made.headers["location"])).json()["code"] == "token_not_found"
+    listed = (await admin.get("/api/tokens?everybody=true")).json()["items"]
+    assert [(t["owner"], t["name"]) for t in listed] == [("the editor", "mine")]
+    assert (await admin.delete(made.headers["location"])).status_code == 204
+
+
+async def test_a_save_that_began_before_a_rollback_is_told(admin: httpx2.AsyncClient) -> None:
+    one = {"name": "night", "content": "One."}
+    made = await admin.post("/api/prompts", json=one)
+    address = made.headers["location"]
+    seen = (
+        await admin.put(address, json=one | {"content": "Two."}, headers={"If-Match": made.headers["etag"]})
+    ).headers
+    rolled_back = await admin.post(f"{address}/publish", json={"version": 1})
+    assert (seen["etag"], rolled_back.headers["etag"]) == ('"2"', '"2.1"')
+    late = await admin.put(address, json=one | {"content": "Three."}, headers={"If-Match": seen["etag"]})
+    assert (late.status_code, late.json()["code"]) == (412, "prompt_conflict")
+    assert "put version 1 of night in force" in late.json()["detail"]
+    assert (await admin.delete(address, headers={"If-Match": seen["etag"]})).status_code == 412
+    now = (await admin.get(address)).headers["etag"]
+    saved = await admin.put(address, json=one | {"content": "Three."}, headers={"If-Match": now})
+    assert saved.headers["etag"] == '"3"'
+    draft = await admin.post("/api/prompts", json=one | {"name": "draft", "publish": False})
+    assert draft.headers["etag"] == '"1.0"'
+
+
+async def test_without_a_database_the_first_administrator_still_gets_in(
+    parts: Parts, admin: httpx2.AsyncClient, app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from app.db.errors import DatabaseUnavailable
+
+    def gone() -> Any:
+        raise DatabaseUnavailable("it is gone")
+
+    monkeypatch.setattr(parts.database, "session", gone)
+    assert (await admin.get("/api/me")).status_code == 200
+    async with client_for(app, ("ann", PASSWORD)) as client:
+        answer = await client.get("/api/me")
+    assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+    assert answer.headers["retry-after"] == "5"
