@@ -78,7 +78,8 @@ class Bucket:
         turns: All that began within them.
         errors: Those that ended neither ``OK`` nor ``ABANDONED``.
         abandoned: Those whose caller hung up before the answer.
-        p50_ms, p95_ms: Until the answer was ready, of the turns that ended ``OK``; None: there was none.
+        p50_ms, p95_ms: Until the answer was ready, of the turns that ended ``OK``, rounded to ten; None where there
+            was none.
     """
 
     start: datetime

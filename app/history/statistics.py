@@ -1,20 +1,37 @@
-"""Turns over time: counted and ranked by the database, which reads one index for it."""
+"""Turns over time: counted by the database from one index, ranked here."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.history.record import ABANDONED, FINE
+from app.history.record import ABANDONED
 from app.history.records import Bucket, Statistics
 from app.models.turn import TurnRow
 
 # Lengths of a bucket, in minutes, and how many of them a chart shows well.
 LENGTHS: Final = (1, 5, 15, 60, 360, 1440)
 _SHOWN: Final = 120
+
+# Milliseconds to which latencies are rounded before they are counted: nobody hears less, and a day's turns become some
+# hundreds of rows.
+ROUNDED_TO: Final = 10
+
+_FINE, _LEFT, _FAILED = 0, 1, 2
+
+
+@dataclass(slots=True)
+class _Count:
+    """What fell into one bucket; ``latencies`` of the turns that ended well, with their numbers."""
+
+    by_kind: Counter[int] = field(default_factory=Counter)
+    latencies: Counter[int] = field(default_factory=Counter)
 
 
 def fitting_length(since: datetime, until: datetime) -> int:
@@ -27,57 +44,56 @@ async def read_statistics(session: AsyncSession, since: datetime, until: datetim
     """See :meth:`app.history.store.HistoryStore.statistics`."""
     first, last = _minute(since) // length, (_minute(until) - (until.timestamp() % 60 == 0)) // length
     begin, end = first * length, (last + 1) * length
-    found = await _read(session, begin, end, TurnRow.minute - TurnRow.minute % length)
-    total = await _read(session, begin, end, TurnRow.minute * 0 + begin)
-    starts = range(begin, end, length)
+    counts: dict[int, _Count] = {}
+    total = _Count()
+    for start, kind, latency, turns in await _read(session, begin, end, length):
+        for count in (counts.setdefault(start, _Count()), total):
+            count.by_kind[kind] += turns
+            if kind == _FINE:
+                count.latencies[latency] += turns
     return Statistics(
         since=_moment(begin),
         until=_moment(end),
         bucket_minutes=length,
-        total=total.get(begin, Bucket(_moment(begin))),
-        buckets=tuple(found.get(start, Bucket(_moment(start))) for start in starts),
+        total=_bucket(begin, total),
+        buckets=tuple(_bucket(start, counts.get(start) or _Count()) for start in range(begin, end, length)),
     )
 
 
-async def _read(session: AsyncSession, begin: int, end: int, start: ColumnElement[int]) -> dict[int, Bucket]:
-    within = (TurnRow.minute >= begin, TurnRow.minute < end)
-    fine = TurnRow.status == "OK"
-    bucket = start.label("bucket")
-    counts = await session.execute(
-        select(
-            bucket,
-            func.count(),
-            func.sum(case((TurnRow.status.not_in(FINE), 1), else_=0)),
-            func.sum(case((TurnRow.status == ABANDONED, 1), else_=0)),
-        )
-        .where(*within)
-        .group_by(bucket)
+async def _read(session: AsyncSession, begin: int, end: int, length: int) -> list[tuple[int, int, int, int]]:
+    """Bucket, kind, rounded latency, and how many turns."""
+    start = (TurnRow.minute - TurnRow.minute % length).label("start")
+    kind = case((TurnRow.status == "OK", _FINE), (TurnRow.status == ABANDONED, _LEFT), else_=_FAILED).label("kind")
+    # No division: databases disagree on what it makes of whole numbers.
+    shifted = TurnRow.latency_ms + ROUNDED_TO // 2
+    latency = (shifted - shifted % ROUNDED_TO).label("rounded")
+    rows = await session.execute(
+        select(start, kind, latency, func.count())
+        .where(TurnRow.minute >= begin, TurnRow.minute < end)
+        .group_by(start, kind, latency)
     )
-    ranked = (
-        select(
-            bucket,
-            TurnRow.latency_ms,
-            func.row_number().over(partition_by=start, order_by=TurnRow.latency_ms).label("rank"),
-            func.count().over(partition_by=start).label("of"),
-        )
-        .where(*within, fine)
-        .subquery()
-    )
-    quantiles = await session.execute(
-        select(ranked.c.bucket, _quantile(ranked, 50), _quantile(ranked, 95)).group_by(ranked.c.bucket)
-    )
-    latencies = {int(start): (p50, p95) for start, p50, p95 in quantiles}
-    return {
-        int(start): Bucket(
-            _moment(int(start)), turns, int(errors), int(abandoned), *latencies.get(int(start), (None, None))
-        )
-        for start, turns, errors, abandoned in counts
-    }
+    return [(int(a), int(b), int(c), int(d)) for a, b, c, d in rows]
 
 
-def _quantile(ranked: Any, percent: int) -> ColumnElement[int]:
-    """The smallest latency that so many of a bucket's turns do not exceed."""
-    return func.min(case((ranked.c.rank * 100 >= ranked.c.of * percent, ranked.c.latency_ms)))
+def _bucket(start: int, count: _Count) -> Bucket:
+    return Bucket(
+        start=_moment(start),
+        turns=count.by_kind.total(),
+        errors=count.by_kind[_FAILED],
+        abandoned=count.by_kind[_LEFT],
+        p50_ms=_quantile(count.latencies, 50),
+        p95_ms=_quantile(count.latencies, 95),
+    )
+
+
+def _quantile(latencies: Mapping[int, int], percent: int) -> int | None:
+    """The smallest latency that so many of the turns do not exceed."""
+    wanted, seen = sum(latencies.values()) * percent, 0
+    for latency in sorted(latencies):
+        seen += latencies[latency]
+        if seen * 100 >= wanted:
+            return latency
+    return None
 
 
 def _minute(moment: datetime) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.database import Database
@@ -23,6 +23,8 @@ TurnSort = Literal["-started_at", "started_at", "-latency_ms", "latency_ms"]
 
 # Turns that an export reads at once.
 _CHUNK: Final = 200
+# Conversations that match, from which on they are found faster one by one.
+_MANY: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,10 @@ class HistoryStore:
         column = ConversationRow.last_at if sort.endswith("last_at") else ConversationRow.started_at
         async with self._database.session() as session:
             total = await session.scalar(select(func.count()).select_from(ConversationRow).where(*matching)) or 0
+            if total > _MANY and not (which and which.tool):
+                # Some of the next conversations match, so asking each is faster than collecting all first. Not for
+                # tools: databases then begin each time with all turns that called it.
+                matching = _conversations_that(which or CallFilter(), each=True)
             rows = await session.scalars(
                 select(ConversationRow)
                 .where(*matching)
@@ -180,8 +186,11 @@ def _turns_that(which: CallFilter) -> list[ColumnElement[bool]]:
     return matching
 
 
-def _conversations_that(which: CallFilter) -> list[ColumnElement[bool]]:
+def _conversations_that(which: CallFilter, *, each: bool = False) -> list[ColumnElement[bool]]:
     if which.prompt or which.status or which.tool or which.text:
+        if each:
+            in_time = _conversations_that(CallFilter(which.since, which.until))
+            return [*in_time, exists().where(TurnRow.conversation_id == ConversationRow.id, *_turns_that(which))]
         return [ConversationRow.id.in_(select(TurnRow.conversation_id).where(*_turns_that(which)))]
     matching: list[ColumnElement[bool]] = []
     if which.since is not None:
