@@ -40,10 +40,15 @@ from app.core.metrics import watch_event_loop
 from app.core.security import credentials_from, load_secret_key
 from app.core.settings import Settings, load_settings
 from app.db.database import Database
+from app.history.journal import Journal
+from app.history.live import LiveHub
+from app.history.recorder import Recorder
+from app.history.retention import Retention
+from app.history.store import HistoryStore
 from app.llm.interface import ModelRef
 from app.llm.registry import Models
 from app.memory.factory import make_memory
-from app.process import listen, run, start_logging
+from app.process import at_stop_signal, listen, run, start_logging
 from app.prompts.catalog import PromptCatalog
 from app.prompts.store import PromptStore
 from app.tools.catalog import ToolCatalog
@@ -103,10 +108,19 @@ async def open_parts(settings: Settings, *, calls: bool = True) -> AsyncIterator
         gc.collect()
         gc.freeze()
 
+        recorder, live = Recorder(database), LiveHub()
+        await recorder.start()
+        # The calls are stopped before it, so that what they leave at the last moment is written.
+        stack.push_async_callback(recorder.aclose)
+        stack.callback(live.close)
+        journal = Journal(settings, recorder, live)
+
         secret_key = load_secret_key(settings)
         if calls and not settings.asterisk_ari_url:
             logger.warning("ari.not_configured", detail="ASTERISK_ARI_URL is not set, so no calls are served")
-        supervisor = CallSupervisor(settings, agent, prompt_catalog) if calls and settings.asterisk_ari_url else None
+        supervisor = None
+        if calls and settings.asterisk_ari_url:
+            supervisor = CallSupervisor(settings, agent, prompt_catalog, journal)
         ari = AriClient(_ari_config(settings), supervisor) if supervisor else None
         parts = Parts(
             settings=settings,
@@ -119,6 +133,8 @@ async def open_parts(settings: Settings, *, calls: bool = True) -> AsyncIterator
             memory=memory,
             agent=agent,
             executor=executor,
+            history=HistoryStore(database),
+            live=live,
             ari=ari,
             calls=supervisor,
             credentials=credentials_from(settings),
@@ -132,6 +148,7 @@ async def open_parts(settings: Settings, *, calls: bool = True) -> AsyncIterator
         running = [
             background.create_task(watch_event_loop(), name="loop lag"),
             background.create_task(accounts.last_seen.run(), name="last seen"),
+            background.create_task(Retention(database, settings.history_days).run(), name="history.retention"),
         ]
         if supervisor is not None and ari is not None:
             running.append(background.create_task(_serve_calls(supervisor, ari), name="calls"))
@@ -209,6 +226,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 app.state.said = True
                 raise
             app.state.parts = parts
+            # Live views never end by themselves, and the web server waits for them before it stops anything else.
+            stack.enter_context(at_stop_signal(parts.live.close))
             if parts.credentials.generated:
                 _show_password(settings, parts)
             yield

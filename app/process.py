@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 from app.core.errors import SettingsError
@@ -52,6 +57,32 @@ def listen(settings: Settings) -> socket.socket:
             f"the web interface cannot listen on {host}, port {port}: {error.strerror or error}. "
             "Is the service running already? If not, set WEB_PORT to another port"
         ) from None
+
+
+@contextmanager
+def at_stop_signal(callback: Callable[[], None]) -> Iterator[None]:
+    """Within the block, call ``callback`` in the event loop as soon as the web server is told to stop.
+
+    Applications are told only when all answers have ended, which is too late for those that end by being told. The
+    server's own handlers stay in force; where there are none, or this is not the main thread, nothing is done.
+    """
+    loop = asyncio.get_running_loop()
+    before: dict[int, Callable[[int, FrameType | None], Any]] = {}
+    if threading.current_thread() is threading.main_thread():
+        found = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: handler for number, handler in found.items() if callable(handler)}
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(callback)
+        before[number](number, frame)
+
+    for number in before:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def run(app: Any, listening: socket.socket) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
 
-from app.api import audit, docs, example, health, problems, prompts, status, tokens, tools, users
+from app.api import audit, calls, docs, example, health, problems, prompts, status, tokens, tools, users
 from app.api.guard import Guard, permitted, signed_in
 from app.api.head import HeadAsGet
 from app.api.headers import SecurityHeaders
@@ -25,6 +25,7 @@ Errors are `application/problem+json`: `detail` is a sentence for people, `code`
 _TAGS = [
     {"name": "prompts", "description": "What the language model is told. Every save is a version."},
     {"name": "tools", "description": "HTTP requests that the model may make while it answers."},
+    {"name": "calls", "description": "What happened in calls, and what happens now."},
     {"name": "users", "description": "Who may sign in, and as what."},
     {"name": "tokens", "description": "For programs, instead of a password."},
     {"name": "audit", "description": "Who changed what."},
@@ -42,7 +43,7 @@ def install(app: FastAPI) -> None:
     # Of every route, whoever adds it: one that declares no permission is closed.
     app.router.dependencies.append(Depends(permitted))
     protected = APIRouter(prefix="/api", dependencies=[Depends(signed_in)], responses=ANY)
-    for module in (prompts, tools, status, users, tokens, audit):
+    for module in (prompts, tools, calls, status, users, tokens, audit):
         protected.include_router(module.router)
     public = APIRouter(prefix="/api")
     public.include_router(example.router)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from app.core.security import Credentials
     from app.core.settings import Settings
     from app.db.database import Database
+    from app.history.live import LiveHub
+    from app.history.store import HistoryStore
     from app.llm.registry import Models
     from app.memory.interface import ConversationMemory
     from app.prompts.catalog import PromptCatalog
@@ -49,6 +51,8 @@ class Parts:
     memory: ConversationMemory[Any]
     agent: Agent
     executor: ToolExecutor
+    history: HistoryStore
+    live: LiveHub
     ari: AriClient | None
     calls: CallSupervisor | None
     credentials: Credentials

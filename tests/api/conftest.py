@@ -22,6 +22,8 @@ from app.ari.config import AriState, AriStatus, AsteriskInfo
 from app.core.security import Credentials
 from app.core.settings import Settings
 from app.db.database import Database
+from app.history.live import LiveHub
+from app.history.store import HistoryStore
 from app.llm.registry import Models
 from app.memory.interface import MemoryStatus
 from app.prompts.catalog import PromptCatalog
@@ -99,6 +101,8 @@ async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
             memory=cast(Any, MemoryStub()),
             agent=cast(Any, None),
             executor=cast(Any, None),
+            history=HistoryStore(database),
+            live=LiveHub(),
             ari=cast(Any, Stub(connected())),
             calls=cast(Any, Stub(CallsStatusStub())),
             credentials=Credentials(*LOGIN),
