@@ -87,7 +87,8 @@ class Sipp:
     async def _execute(self, folder: str, extension: str, *options: str) -> tuple[int, str]:
         argv = ["sipp", f"{self._callee.host}:{self._callee.sip_port}", "-s", extension, "-sf", "scenario.xml"]
         port = free_port()
-        argv += ["-i", "127.0.0.1", "-p", str(port), "-nostdin"]
+        # Room for a burst of texts while SIPp does not get to run; its own default is 64 kB.
+        argv += ["-i", "127.0.0.1", "-p", str(port), "-nostdin", "-buff_size", "1000000"]
         # One message at a time: SIPp otherwise reads the next before the script has answered the last, and calls it
         # unexpected.
         argv += ["-max_recv_loops", "1", *options]
