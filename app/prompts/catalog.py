@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from app.db.snapshot import INTERVAL, Loaded, Snapshot, SnapshotStatus
+from app.db.catalog import Catalog
+from app.db.snapshot import INTERVAL, Loaded
 from app.models.names import name_key
 from app.prompts.errors import PromptNotFound
 from app.prompts.prompt import Prompt
@@ -24,31 +25,12 @@ class _Prompts:
     default: Prompt | None
 
 
-class PromptCatalog:
-    """Published prompts by name. All reading is synchronous, and goes on while the database is away.
-
-    What this process saves is in force when the save returns; what another instance saves, a second later.
-    """
+class PromptCatalog(Catalog[_Prompts]):
+    """Published prompts by name."""
 
     def __init__(self, store: PromptStore, *, interval: float = INTERVAL) -> None:
+        super().__init__("prompts", store, interval=interval)
         self._store = store
-        self._snapshot: Snapshot[_Prompts] = Snapshot(
-            "prompts", load=self._load, revision=store.revision, interval=interval
-        )
-
-    async def start(self) -> None:
-        """Load all, and keep them fresh until :meth:`aclose`. Raises DatabaseError when the first load fails."""
-        await self._snapshot.start()
-        self._store.after_write = self._snapshot.after_write
-
-    async def refresh(self) -> None:
-        """Load what has changed, now. Raises DatabaseError; the copy in force stays."""
-        await self._snapshot.refresh()
-
-    async def aclose(self) -> None:
-        """Stop keeping them fresh."""
-        self._store.after_write = None
-        await self._snapshot.aclose()
 
     def get(self, name: str | None) -> Prompt:
         """The prompt of that name, in any case; for None or a blank name, the default.
@@ -73,11 +55,6 @@ class PromptCatalog:
     def all(self) -> tuple[Prompt, ...]:
         """All of them, by name."""
         return tuple(self._snapshot.value.by_name.values())
-
-    @property
-    def status(self) -> SnapshotStatus:
-        """How fresh they are."""
-        return self._snapshot.status
 
     async def _load(self, earlier: _Prompts | None) -> Loaded[_Prompts]:
         published = await self._store.published(earlier.by_version if earlier else None)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import structlog
 
-from app.db.snapshot import INTERVAL, Loaded, Snapshot, SnapshotStatus
+from app.db.catalog import Catalog
+from app.db.snapshot import INTERVAL, Loaded
 from app.models.names import name_key
 from app.tools.definition import ToolDefinition
 from app.tools.errors import ToolNotFound
@@ -24,31 +25,12 @@ class _Tools:
     enabled: tuple[ToolDefinition, ...]
 
 
-class ToolCatalog:
-    """Tools by name. All reading is synchronous, and goes on while the database is away.
-
-    What this process saves is in force when the save returns; what another instance saves, a second later.
-    """
+class ToolCatalog(Catalog[_Tools]):
+    """Tools by name."""
 
     def __init__(self, store: ToolStore, *, interval: float = INTERVAL) -> None:
+        super().__init__("tools", store, interval=interval)
         self._store = store
-        self._snapshot: Snapshot[_Tools] = Snapshot(
-            "tools", load=self._load, revision=store.revision, interval=interval
-        )
-
-    async def start(self) -> None:
-        """Load all, and keep them fresh until :meth:`aclose`. Raises DatabaseError when the first load fails."""
-        await self._snapshot.start()
-        self._store.after_write = self._snapshot.after_write
-
-    async def refresh(self) -> None:
-        """Load what has changed, now. Raises DatabaseError; the copy in force stays."""
-        await self._snapshot.refresh()
-
-    async def aclose(self) -> None:
-        """Stop keeping them fresh."""
-        self._store.after_write = None
-        await self._snapshot.aclose()
 
     def get(self, name: str) -> ToolDefinition:
         """The tool of that name, in any case, enabled or not. Raises ToolNotFound."""
@@ -74,11 +56,6 @@ class ToolCatalog:
         if missing := [name for name in names if name_key(name) not in tools.by_name]:
             log.debug("tools.missing", names=missing)
         return tuple(tool for tool in tools.enabled if name_key(tool.name) in wanted)
-
-    @property
-    def status(self) -> SnapshotStatus:
-        """How fresh they are."""
-        return self._snapshot.status
 
     async def _load(self, earlier: _Tools | None) -> Loaded[_Tools]:
         current = await self._store.current(earlier.by_version if earlier else None)
