@@ -4,6 +4,10 @@ CallError
 ├── NoInput                 nothing was said
 │   └── UnreadableInput         it was, and Asterisk cannot hand it over
 └── TooManyCalls            AI_MAX_CALLS are being served
+
+and, of the dialplan that we print::
+
+DialplanInvalid             it cannot carry what was asked for
 """
 
 from __future__ import annotations
@@ -34,3 +38,17 @@ class TooManyCalls(CallError):
 
     code = "too_many_calls"
     retryable = True
+
+
+class DialplanInvalid(GatewayError):
+    """The dialplan cannot carry this value.
+
+    Attributes:
+        field: Which one: ``context``, ``extension``, ``human`` or ``prompt``; the message begins with it.
+    """
+
+    code = "dialplan_invalid"
+
+    def __init__(self, field: str, value: str, problem: str) -> None:
+        super().__init__(f"{field} {value!r}: {problem}")
+        self.field = field

@@ -100,12 +100,15 @@ def dialplan(
     env_file: EnvFile = DEFAULT_ENV,
 ) -> None:
     """Print a dialplan for the present settings, ready for extensions.conf."""
-    from app.cli.dialplan import snippet
+    from app.calls.dialplan import snippet
+    from app.calls.errors import DialplanInvalid
     from app.core.settings import load_settings
 
-    text = snippet(
-        load_settings(env_file), context=context, extension=extension, human=human, prompt=prompt, freepbx=freepbx
-    )
+    settings = load_settings(env_file)
+    try:
+        text = snippet(settings, context=context, extension=extension, human=human, prompt=prompt, freepbx=freepbx)
+    except DialplanInvalid as error:
+        sys.exit(f"asterisk-ai: --{error}")
     sys.stdout.write(text)
 
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 import pytest
 from typer.testing import CliRunner
 
+from app.calls.dialplan import snippet
 from app.calls.outcome import Outcome, Status
 from app.cli.call import _first
-from app.cli.dialplan import snippet
 from app.cli.entry import cli
 from app.core.settings import Settings
 from lab.asterisk import Asterisk

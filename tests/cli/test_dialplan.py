@@ -7,8 +7,9 @@ import re
 import pytest
 from typer.testing import CliRunner
 
+from app.calls.dialplan import MARGIN, snippet
+from app.calls.errors import DialplanInvalid
 from app.calls.outcome import Outcome, Status
-from app.cli.dialplan import MARGIN, snippet
 from app.cli.entry import cli
 from app.core.errors import SettingsError
 from app.core.settings import Settings
@@ -53,18 +54,27 @@ def test_the_fallback_sentence_cannot_break_the_file() -> None:
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        ({"context": "a b"}, "--context"),
-        ({"extension": "100,1"}, "--extension"),
-        ({"extension": "T"}, "--extension"),
-        ({"extension": "_."}, "--extension"),
-        ({"human": "2)00"}, "--human"),
-        ({"prompt": "Sales, night"}, "--prompt"),
-        ({"prompt": "${EXTEN}"}, "--prompt"),
+        ({"context": "a b"}, "context"),
+        ({"extension": "100,1"}, "extension"),
+        ({"extension": "T"}, "extension"),
+        ({"extension": "_."}, "extension"),
+        ({"human": "2)00"}, "human"),
+        ({"prompt": "Sales, night"}, "prompt"),
+        ({"prompt": "${EXTEN}"}, "prompt"),
     ],
 )
 def test_what_a_dialplan_cannot_carry_is_refused_by_name(options: dict[str, str], named: str) -> None:
-    with pytest.raises(SettingsError, match=named):
+    with pytest.raises(DialplanInvalid, match=f"^{named} ") as caught:
         snippet(settings(), **options)  # type: ignore[arg-type]
+    assert caught.value.field == named
+    result = CliRunner().invoke(cli, ["dialplan", *(f"--{name}={value}" for name, value in options.items())])
+    assert result.exit_code == 1
+    assert f"--{named} " in result.output
+
+
+def test_an_application_that_stasis_cannot_name_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"^ASTERISK_APP_NAME"):
+        snippet(settings(asterisk_app_name="a[b]"))
 
 
 def test_the_command_prints_it_for_freepbx_too() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from app.cli.dialplan import snippet
+from app.calls.dialplan import snippet
 from app.cli.entry import cli
 from app.core.settings import Settings
 from lab.asterisk import Asterisk

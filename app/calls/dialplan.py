@@ -1,10 +1,11 @@
-"""``asterisk-ai dialplan``: a dialplan for the present configuration, ready to be included."""
+"""A dialplan for the present settings, ready to be included: for ``asterisk-ai dialplan`` and the web interface."""
 
 from __future__ import annotations
 
 import re
 from importlib.resources import files
 
+from app.calls.errors import DialplanInvalid
 from app.calls.speakable import cut, speakable
 from app.core.errors import SettingsError
 from app.core.settings import Settings
@@ -47,13 +48,14 @@ def snippet(
         prompt: For ``AI_PROMPT_NAME``; None: the default prompt.
 
     Raises:
-        SettingsError: an argument cannot stand in a dialplan; the message says why.
+        DialplanInvalid: an argument cannot stand in a dialplan; the message begins with its name and says why.
+        SettingsError: ``ASTERISK_APP_NAME`` cannot.
     """
     _check_place(context, extension)
     person, person_context = _person(human) if human else (None, PHONES)
     values = {
         "WHERE": _freepbx_where(context, extension) if freepbx else _where(context),
-        "APP": _argument("ASTERISK_APP_NAME", settings.asterisk_app_name),
+        "APP": _application(settings.asterisk_app_name),
         "DEADLINE": f"{settings.ai_turn_timeout:g}",
         "LIMIT": f"{settings.ai_turn_timeout + MARGIN:g}",
         "CONTEXT": context,
@@ -65,40 +67,49 @@ def snippet(
         "HUMAN": _human(person, person_context),
         "TARGETS": _targets(person, person_context),
     }
-    template = files("app.cli").joinpath("templates/dialplan.conf").read_text(encoding="utf-8")
+    template = files("app.calls").joinpath("templates/dialplan.conf").read_text(encoding="utf-8")
     return re.sub(r"@([A-Z]+)@", lambda match: values[match[1]], template)
 
 
 def _check_place(context: str, extension: str) -> None:
     if not _CONTEXT.fullmatch(context):
-        raise SettingsError(f"--context {context}: use letters, digits, dashes and underscores, at most 60")
+        raise DialplanInvalid("context", context, "use letters, digits, dashes and underscores, at most 60")
     if not _EXTENSION.fullmatch(extension):
-        raise SettingsError(f"--extension {extension}: write a number such as 100, or a pattern such as _1XX")
+        raise DialplanInvalid("extension", extension, "write a number such as 100, or a pattern such as _1XX")
     if extension in _TAKEN or extension in ("_.", "_!"):
-        raise SettingsError(f"--extension {extension}: this one has a meaning of its own; choose another")
+        raise DialplanInvalid("extension", extension, "this one has a meaning of its own; choose another")
 
 
 def _person(human: str) -> tuple[str, str]:
     extension, _, context = human.partition("@")
     context = context or PHONES
     if not _NUMBER.fullmatch(extension) or not _CONTEXT.fullmatch(context):
-        raise SettingsError(f"--human {human}: write an extension such as 200, or 200@context")
+        raise DialplanInvalid("human", human, "write an extension such as 200, or 200@context")
     return extension, context
 
 
-def _argument(name: str, value: str) -> str:
+def _problem(value: str) -> str | None:
+    """Why an argument of Stasis() does not carry the value; None: it does."""
     bad = _NOT_IN_ARGUMENTS.search(value)
-    if bad or value != value.strip():
-        what = repr(bad.group()) if bad else "a space at its begin or end"
-        raise SettingsError(f"{name} {value!r} holds {what}, which an argument of Stasis() does not carry: rename it")
-    return value
+    if not bad and value == value.strip():
+        return None
+    what = repr(bad.group()) if bad else "a space at its begin or end"
+    return f"it holds {what}, which an argument of Stasis() does not carry: rename it"
+
+
+def _application(name: str) -> str:
+    if problem := _problem(name):
+        raise SettingsError(f"ASTERISK_APP_NAME {name!r}: {problem}")
+    return name
 
 
 def _arguments(settings: Settings, prompt: str | None) -> str:
     # The same deadline on both sides, whatever the prompt says: the safety net depends on it.
     found = ["UNIQUEID=${UNIQUEID}", f"AI_TIMEOUT={settings.ai_turn_timeout:g}"]
     if prompt:
-        found.append(f"AI_PROMPT_NAME={_argument('--prompt', prompt)}")
+        if problem := _problem(prompt):
+            raise DialplanInvalid("prompt", prompt, problem)
+        found.append(f"AI_PROMPT_NAME={prompt}")
     return ",".join(found)
 
 
