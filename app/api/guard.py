@@ -33,6 +33,7 @@ from app.db.audit import Actor, acting
 log = structlog.get_logger(__name__)
 
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_FORMS: Final = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 _CHALLENGE: Final = {"WWW-Authenticate": 'Basic realm="asterisk-ai", charset="UTF-8"'}
 
 
@@ -73,7 +74,7 @@ class Guard:
                 actor = Actor(user.name, actor.address, user.token)
             if bearer is None:
                 refuse_other_sites(scope["method"], request.headers)
-            refuse_forms(scope["method"], request.headers)
+            refuse_forms(scope["method"], scope["path"], request.headers)
         except ProblemError as error:
             await respond_to(request, error.problem, error.headers)(scope, receive, send)
             return
@@ -173,13 +174,20 @@ def refuse_other_sites(method: str, headers: Headers) -> None:
         )
 
 
-def refuse_forms(method: str, headers: Headers) -> None:
-    """Raise ProblemError (415) for a body that a form could send."""
+def refuse_forms(method: str, path: str, headers: Headers) -> None:
+    """Raise ProblemError for a body that a form could send: 415, or 403 below ``/ui``, whose pages have forms, when it
+    does not say that it comes from one of them."""
     if method in _SAFE_METHODS:
         return
     has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if has_body and kind != "application/json":
+    if path.startswith("/ui/"):
+        # Every browser says where a form comes from; what says nothing is none of ours.
+        if "sec-fetch-site" not in headers and "origin" not in headers:
+            raise ProblemError(403, "other_site", "The pages take forms from browsers. Programs use /api: see /docs.")
+        if has_body and kind not in _FORMS:
+            raise ProblemError(415, "form_required", "Send a form, or use /api: see /docs.")
+    elif has_body and kind != "application/json":
         raise ProblemError(415, "json_required", "Send the body as JSON, with Content-Type: application/json.")
 
 

@@ -12,6 +12,12 @@ CONTENT_SECURITY_POLICY: Final = (
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 
+
+def policy_with_styles(nonce: str) -> str:
+    """The policy for a page whose scripts add styles (the editor does), each marked with ``nonce``."""
+    return CONTENT_SECURITY_POLICY.replace("style-src 'self'", f"style-src 'self' 'nonce-{nonce}'")
+
+
 # Swagger UI and Redoc write their own styles into the page, and Redoc searches in a worker that it makes from a blob.
 DOCS_SECURITY_POLICY: Final = (
     CONTENT_SECURITY_POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'") + "; worker-src blob:"
