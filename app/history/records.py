@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -68,6 +69,20 @@ class TurnDetail:
     returned: dict[str, str]
     tools: list[dict[str, Any]]
     spans: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class PromptUse:
+    """How often turns used a prompt within some time.
+
+    Attributes:
+        by_version: Turns by the version that they used; versions without any are not in it.
+        last_at: When the last of them began; None: there was none.
+    """
+
+    turns: int
+    by_version: Mapping[int, int]
+    last_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.database import Database
 from app.db.page import Page, like_pattern
 from app.history.errors import ConversationNotFound, TurnNotFound
-from app.history.records import ConversationSummary, Statistics, TurnDetail, TurnSummary
+from app.history.records import ConversationSummary, PromptUse, Statistics, TurnDetail, TurnSummary
 from app.history.statistics import read_statistics
 from app.models.conversation import ConversationRow
 from app.models.turn import TurnDetailRow, TurnRow, TurnToolRow
@@ -151,6 +151,30 @@ class HistoryStore:
             if len(found) < _CHUNK:
                 return
             last = found[-1][0]
+
+    async def prompt_use(self, prompt_id: int, since: datetime) -> PromptUse:
+        """How often turns that began at or after ``since`` (aware) used the prompt. By its id: names change."""
+        version = func.coalesce(TurnRow.prompt_version, 0)
+        async with self._database.session() as session:
+            rows = await session.execute(
+                select(version, func.count(), func.max(TurnRow.started_at))
+                .where(TurnRow.prompt_id == prompt_id, TurnRow.started_at >= since)
+                .group_by(version)
+            )
+            found = [(int(number), int(turns), last) for number, turns, last in rows]
+        return PromptUse(
+            turns=sum(turns for _, turns, _ in found),
+            by_version={number: turns for number, turns, _ in found},
+            last_at=max((last for _, _, last in found if last is not None), default=None),
+        )
+
+    async def recent_variables(self, turns: int = 100) -> tuple[str, ...]:
+        """The names of the call variables that the last turns had, sorted."""
+        async with self._database.session() as session:
+            rows = await session.scalars(
+                select(TurnDetailRow.variables).order_by(TurnDetailRow.turn_row_id.desc()).limit(turns)
+            )
+            return tuple(sorted({name for variables in rows for name in variables}))
 
     async def statistics(self, since: datetime, until: datetime, bucket_minutes: int) -> Statistics:
         """Turns, errors and latencies over time.

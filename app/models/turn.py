@@ -29,6 +29,8 @@ class TurnRow(Base):
         Index(None, "caller_number", "started_at"),
         Index(None, "prompt_name", "started_at"),
         Index(None, "status", "started_at"),
+        # How often each version of a prompt was used, and when last, out of the index alone.
+        Index(None, "prompt_id", "started_at", "prompt_version"),
         # All that statistics need, so that they read the index alone.
         Index(None, "minute", "status", "latency_ms"),
         TABLE_OPTIONS,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -57,21 +57,43 @@ def validate(draft: PromptDraft) -> None:
     Raises:
         PromptInvalid: for the first field that is malformed, with the field's name.
     """
-    _name(draft.name)
-    _text(draft.content, "content", MAX_CONTENT_BYTES)
-    if not draft.content.strip():
+    for problem in problems_of(draft):
+        raise problem
+
+
+def problems_of(draft: PromptDraft) -> Iterator[PromptInvalid]:
+    """What is wrong, of each field the first thing, in the order of a form. Takes as long as :func:`validate`."""
+    checks: tuple[Callable[[], None], ...] = (
+        lambda: _name(draft.name),
+        lambda: _content(draft.content),
+        lambda: _text(draft.model, "model", MAX_MODEL_BYTES),
+        lambda: _between(draft.temperature, "temperature", 0, MAX_TEMPERATURE),
+        lambda: _tools(draft.tools),
+        lambda: _actions(draft.actions),
+        lambda: _output_schema(draft.output_schema),
+        lambda: _text(draft.fallback, "fallback", MAX_SENTENCE_BYTES),
+        lambda: _between(draft.timeout, "timeout", 0.1, MAX_TIMEOUT),
+        lambda: _text(draft.greeting, "greeting", MAX_SENTENCE_BYTES),
+        lambda: _json(draft.metadata, "metadata", MAX_JSON_BYTES),
+        lambda: _text(draft.note, "note", MAX_NOTE_BYTES),
+    )
+    for check_field in checks:
+        try:
+            check_field()
+        except PromptInvalid as problem:
+            yield problem
+
+
+def _content(content: str) -> None:
+    _text(content, "content", MAX_CONTENT_BYTES)
+    if not content.strip():
         raise PromptInvalid("The content is empty; write what the assistant is and how it should answer.")
-    check(draft.content)
-    for name, limit in (("model", MAX_MODEL_BYTES), ("fallback", MAX_SENTENCE_BYTES), ("greeting", MAX_SENTENCE_BYTES)):
-        _text(getattr(draft, name), name, limit)
-    _text(draft.note, "note", MAX_NOTE_BYTES)
-    _json(draft.metadata, "metadata", MAX_JSON_BYTES)
-    _between(draft.temperature, "temperature", 0, MAX_TEMPERATURE)
-    _between(draft.timeout, "timeout", 0.1, MAX_TIMEOUT)
-    for tool in draft.tools or ():
+    check(content)
+
+
+def _tools(tools: tuple[str, ...] | None) -> None:
+    for tool in tools or ():
         _text(tool, "tools", NAME_LENGTH)
-    _actions(draft.actions)
-    _output_schema(draft.output_schema)
 
 
 def _name(name: str) -> None:

@@ -6,7 +6,8 @@ PromptError
 ├── PromptConflict          somebody else saved it in the meantime
 ├── PromptInUse             it is the default prompt
 ├── PromptInvalid           a field is malformed; says which
-└── PromptTemplateError     the template is malformed or asks for what the sandbox forbids
+├── PromptTemplateError     the template is malformed or asks for what the sandbox forbids
+└── PromptFileInvalid       the file to import cannot be read, or some of its prompts cannot be kept
 """
 
 from __future__ import annotations
@@ -37,19 +38,27 @@ class PromptInvalid(PromptError):
 
     Attributes:
         field: The field's name, so that a form can say it beside the field.
+        line: Where in a text, from 1; None where nothing better than the field is known.
     """
 
     code = "prompt_invalid"
 
-    def __init__(self, message: str, *, field: str = "content") -> None:
+    def __init__(self, message: str, *, field: str = "content", line: int | None = None) -> None:
         super().__init__(message)
         self.field = field
+        self.line = line
 
 
 class PromptTemplateError(PromptInvalid):
     """The content is no valid template, or asks for something that the sandbox forbids."""
 
     code = "prompt_template_invalid"
+
+
+class PromptFileInvalid(PromptInvalid):
+    """The file to import is neither YAML nor JSON that we take; or, by its name, one of its prompts is wrong."""
+
+    code = "prompt_file_invalid"
 
 
 class PromptConflict(PromptError):

@@ -171,7 +171,7 @@ def render(content: str, variables: Mapping[str, str]) -> str:
                 break
     except (TemplateError, ArithmeticError, TypeError, ValueError, LookupError, AttributeError) as error:
         line = _line_of(error)
-        raise PromptTemplateError(f"Line {line}: {error}" if line else str(error)) from error
+        raise (_at(line, str(error)) if line else PromptTemplateError(str(error))) from error
     if length > MAX_OUTPUT_CHARS:
         raise PromptTemplateError(
             f"The prompt becomes longer than {MAX_OUTPUT_CHARS:,} characters with this call's variables."
@@ -191,14 +191,26 @@ def variables_of(content: str) -> tuple[str, ...]:
     Raises:
         PromptTemplateError: the content is no template.
     """
+    return tuple(sorted(variable_lines(content)))
+
+
+def variable_lines(content: str) -> Mapping[str, Sequence[int]]:
+    """The names that the content takes from the call, each with the lines (from 1) where it does.
+
+    Raises:
+        PromptTemplateError: the content is no template.
+    """
     if _MARKUP.search(content) is None:
-        return ()
+        return {}
     tree = _parse(content)
     names = meta.find_undeclared_variables(tree)
-    if _CALL in names:
-        names.discard(_CALL)
-        names |= {part.attr for part in tree.find_all(nodes.Getattr) if getattr(part.node, "name", None) == _CALL}
-    return tuple(sorted(names))
+    found: dict[str, set[int]] = {name: set() for name in names if name != _CALL}
+    for node in tree.find_all((nodes.Name, nodes.Getattr)):
+        if isinstance(node, nodes.Name) and node.name in found:
+            found[node.name].add(node.lineno)
+        elif isinstance(node, nodes.Getattr) and _CALL in names and getattr(node.node, "name", None) == _CALL:
+            found.setdefault(node.attr, set()).add(node.lineno)
+    return {name: sorted(lines) for name, lines in found.items()}
 
 
 @lru_cache(maxsize=256)
@@ -226,25 +238,25 @@ def _parse(content: str) -> nodes.Template:
 
 def _malformed(error: BaseException) -> PromptTemplateError:
     if isinstance(error, TemplateSyntaxError):
-        return PromptTemplateError(f"Line {error.lineno}: {error.message}")
-    return PromptTemplateError("Line 1: the expressions are nested too deeply")
+        return _at(error.lineno, error.message or "this is no template")
+    return _at(1, "the expressions are nested too deeply")
+
+
+def _at(line: int, what: str) -> PromptTemplateError:
+    return PromptTemplateError(f"Line {line}: {what}", line=line)
 
 
 def _refuse_what_computes(tree: nodes.Template) -> None:
     for count, (node, inside_loop) in enumerate(_walk(tree, inside_loop=False), start=1):
         if count > MAX_TEMPLATE_NODES:
-            raise PromptTemplateError(
-                f"Line {node.lineno}: the template has more than {MAX_TEMPLATE_NODES:,} parts; make it simpler."
-            )
+            raise _at(node.lineno, f"the template has more than {MAX_TEMPLATE_NODES:,} parts; make it simpler.")
         if type(node) not in _ALLOWED:
             word = _WORDS.get(type(node).__name__, type(node).__name__)
-            raise PromptTemplateError(f"Line {node.lineno}: {word} cannot be used in a prompt")
+            raise _at(node.lineno, f"{word} cannot be used in a prompt")
         if isinstance(node, nodes.For) and (inside_loop or node.recursive):
-            raise PromptTemplateError(f"Line {node.lineno}: a loop inside a loop cannot be used in a prompt")
+            raise _at(node.lineno, "a loop inside a loop cannot be used in a prompt")
         if isinstance(node, nodes.Filter) and node.name not in FILTERS:
-            raise PromptTemplateError(
-                f"Line {node.lineno}: there is no filter {node.name!r}; there are {', '.join(sorted(FILTERS))}"
-            )
+            raise _at(node.lineno, f"there is no filter {node.name!r}; there are {', '.join(sorted(FILTERS))}")
 
 
 def _walk(node: nodes.Node, *, inside_loop: bool) -> Iterator[tuple[nodes.Node, bool]]:

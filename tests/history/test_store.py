@@ -89,3 +89,19 @@ async def test_statistics_count_and_rank_in_buckets(store: HistoryStore, databas
     assert (first.p50_ms, first.p95_ms) == (50, 100)
     assert (found.total.turns, found.total.errors) == (104, 1)
     assert (found.since, found.until) == (START, START + timedelta(hours=2))
+
+
+async def test_the_use_of_a_prompt_is_counted_by_version_and_by_its_id(store: HistoryStore, database: Database) -> None:
+    more = [
+        make_turn(70, prompt_name="renamed since", prompt_version=4),
+        make_turn(71, prompt_id=2, prompt_version=9),
+        make_turn(72, prompt_id=None, prompt_version=None, variables={"order": "A1", "caller_number": "1"}),
+    ]
+    async with database.session() as session:
+        await write(session, more)
+    use = await store.prompt_use(1, START)
+    assert (use.turns, use.by_version) == (5, {3: 4, 4: 1})
+    assert use.last_at == START + timedelta(minutes=70)
+    later = await store.prompt_use(1, START + timedelta(minutes=71))
+    assert (later.turns, later.by_version, later.last_at) == (0, {}, None)
+    assert await store.recent_variables() == ("caller_number", "order")

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from app.prompts.errors import PromptTemplateError
-from app.prompts.render import MAX_OUTPUT_CHARS, check, render, variables_of
+from app.prompts.render import MAX_OUTPUT_CHARS, check, render, variable_lines, variables_of
 
 
 def test_variables_are_filled_in_and_unknown_ones_are_empty() -> None:
@@ -99,3 +99,10 @@ def test_joining_is_bounded() -> None:
     assert render("{{ word|join('-') }}", {"word": "abc"}) == "a-b-c"
     with pytest.raises(PromptTemplateError, match="too long"):
         render("{{ word|join(word) }}", {"word": "x" * 5_000})
+
+
+def test_each_variable_is_found_with_its_lines() -> None:
+    content = "{{ caller_number }}\n{% for item in items %}{{ item }} {{ loop.index }} {{ caller_number }}{% endfor %}\n{{ call.x }}"
+    assert dict(variable_lines(content)) == {"caller_number": [1, 2], "items": [2], "x": [3]}
+    assert variables_of(content) == ("caller_number", "items", "x")
+    assert variable_lines("no markup") == {}

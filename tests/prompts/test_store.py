@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from app.db.database import Database
-from app.prompts.draft import PromptDraft
+from app.prompts.draft import PromptDraft, problems_of
 from app.prompts.errors import (
     PromptConflict,
     PromptInUse,
@@ -274,3 +274,18 @@ async def test_a_schema_that_no_provider_would_take_is_refused_before_it_is_chec
     with pytest.raises(PromptInvalid, match="at most 64,000") as caught:
         await store.create(PromptDraft("a", "x", output_schema={"type": "object", "properties": properties}), by="a")
     assert caught.value.field == "output_schema"
+
+
+def test_all_fields_that_are_wrong_are_named_at_once_and_a_template_by_its_line() -> None:
+    draft = PromptDraft(
+        "a,b",
+        "one\n{{ 2 * 2 }}",
+        metadata={"x": float("nan")},
+        temperature=9,
+        timeout=0,
+        actions=(Action(""),),
+        output_schema={"type": "string"},
+    )
+    problems = {problem.field: problem for problem in problems_of(draft)}
+    assert list(problems) == ["name", "content", "temperature", "actions", "output_schema", "timeout", "metadata"]
+    assert problems["content"].line == 2
