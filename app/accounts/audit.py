@@ -52,6 +52,14 @@ class AuditFilter:
     until: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class AuditWords:
+    """What can be chosen from, by alphabet."""
+
+    kinds: tuple[str, ...]
+    actions: tuple[str, ...]
+
+
 class AuditLog:
     """Who changed what."""
 
@@ -74,6 +82,13 @@ class AuditLog:
             total = await session.scalar(select(func.count()).select_from(AuditRow).where(*where)) or 0
             rows = await session.scalars(select(AuditRow).where(*where).order_by(order).offset(offset).limit(limit))
             return Page([_entry_of(row) for row in rows], total, offset, limit)
+
+    async def words(self) -> AuditWords:
+        """The kinds and actions that there are, for a choice."""
+        async with self._database.session() as session:
+            kinds = await session.scalars(select(AuditRow.kind).distinct().order_by(AuditRow.kind))
+            actions = await session.scalars(select(AuditRow.action).distinct().order_by(AuditRow.action))
+            return AuditWords(tuple(kinds), tuple(actions))
 
 
 def _conditions(wanted: AuditFilter) -> list[ColumnElement[bool]]:

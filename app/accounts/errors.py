@@ -4,6 +4,8 @@ AccountError
 ├── UserNotFound
 ├── UserNameTaken           another user, or the first administrator, has the name
 ├── UserInvalid             a field is malformed; says which
+├── UserConflict            somebody else changed the user in the meantime
+├── OwnAccount              nobody disables, demotes or removes themselves
 ├── FirstAdministrator      that login is in the settings, and is changed there
 ├── TokenNotFound
 ├── TokenInvalid            a field is malformed; says which
@@ -28,9 +30,14 @@ class UserNotFound(AccountError):
 
 
 class UserNameTaken(AccountError):
-    """Somebody else has the name."""
+    """Somebody else has the name.
+
+    Attributes:
+        field: Always ``name``, so that a form can say it there.
+    """
 
     code = "user_name_taken"
+    field = "name"
 
 
 class UserInvalid(AccountError):
@@ -43,6 +50,26 @@ class UserInvalid(AccountError):
     code = "user_invalid"
 
     def __init__(self, message: str, *, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class UserConflict(AccountError):
+    """Somebody else changed the user since the form was opened."""
+
+    code = "user_conflict"
+
+
+class OwnAccount(AccountError):
+    """Who would lock themselves out by mistake.
+
+    Attributes:
+        field: What of a form it is about; None: the whole.
+    """
+
+    code = "own_account"
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
         super().__init__(message)
         self.field = field
 

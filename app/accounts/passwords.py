@@ -27,6 +27,8 @@ _HASHER: Final = PasswordHasher(time_cost=3, memory_cost=19_456, parallelism=1)
 
 SHORTEST: Final = 10  # characters
 MAX_BYTES: Final = 1_000
+# Characters that a password has beside the user's name, if that is in it.
+_BESIDES_NAME: Final = 6
 REMEMBER: Final = 300.0  # seconds
 _MAX_REMEMBERED: Final = 1_024
 _MAX_WAITING: Final = 16
@@ -37,12 +39,16 @@ def check_password(password: str, *, name: str) -> None:
     problem = text_problem(password, max_bytes=MAX_BYTES)
     if problem is None and len(password) < SHORTEST:
         problem = f"is shorter than {SHORTEST} characters"
-    if problem is None and (
-        password.casefold() in PLACEHOLDER_SECRETS or password.casefold() == name.strip().casefold()
-    ):
+    if problem is None and password.casefold() in PLACEHOLDER_SECRETS:
         problem = "is the first that anybody would try; choose another one"
+    if problem is None and _little_more_than(name.strip().casefold(), password.casefold()):
+        problem = "is little more than the name; choose one that the name does not tell"
     if problem:
         raise UserInvalid(f"The password {problem}.", field="password")
+
+
+def _little_more_than(name: str, password: str) -> bool:
+    return bool(name) and name in password and len(password.replace(name, "")) < _BESIDES_NAME
 
 
 class Passwords:
@@ -65,7 +71,15 @@ class Passwords:
 
     async def hash(self, password: str) -> str:
         """The hash to store. Cancelled, it stops waiting; the thread ends by itself."""
-        return await asyncio.to_thread(self._hasher.hash, _normal(password))
+        async with self._one:
+            return await asyncio.to_thread(self._hasher.hash, _normal(password))
+
+    def outdated(self, stored: str) -> bool:
+        """Whether the hash was made with other parameters than today's, and should be made again."""
+        try:
+            return self._hasher.check_needs_rehash(stored)
+        except InvalidHashError:
+            return True
 
     async def verify(self, stored: str | None, name_key: str, password: str) -> bool:
         """Whether ``password`` belongs to ``stored``. None, for nobody, takes the same time and is always wrong.

@@ -3,7 +3,10 @@ instance; what is slow, the password's hash, is remembered."""
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from typing import Final
+
+import structlog
+from sqlalchemy import select, update
 
 from app.accounts.identity import User
 from app.accounts.last_seen import LastSeen
@@ -12,9 +15,12 @@ from app.accounts.tokens import find_token
 from app.core.permissions import Role, lesser
 from app.core.security import Credentials
 from app.db.database import Database
+from app.db.errors import DatabaseError
 from app.models.base import utc_now
 from app.models.names import name_key
 from app.models.user import UserRow
+
+log: Final = structlog.get_logger(__name__)
 
 
 class SignIn:
@@ -28,6 +34,8 @@ class SignIn:
         self._database = database
         self._passwords = passwords
         self._last_seen = last_seen
+        # Users whose hash is being made again: a page makes several requests at once.
+        self._renewing: set[int] = set()
 
     async def by_password(self, first: Credentials, name: str, password: str) -> User | None:
         """The user of that name and password.
@@ -49,7 +57,29 @@ class SignIn:
         if not right or row is None or row.disabled:
             return None
         self._last_seen.user(row.id)
+        if self._passwords.outdated(row.password_hash):
+            await self._renew(row.id, row.password_hash, password)
         return User(row.name, Role(row.role), row.id)
+
+    async def _renew(self, user_id: int, stored: str, password: str) -> None:
+        """Hash the right password with today's parameters, while it is known. Whether it works or not, they are in."""
+        if user_id in self._renewing:
+            return
+        self._renewing.add(user_id)
+        try:
+            renewed = await self._passwords.hash(password)
+            async with self._database.session() as session:
+                # The same password, so no line in the audit log; and not if it was changed in the meantime.
+                await session.execute(
+                    update(UserRow)
+                    .where(UserRow.id == user_id, UserRow.password_hash == stored)
+                    .values(password_hash=renewed)
+                )
+            log.info("password.hash_renewed", user_id=user_id)
+        except DatabaseError as error:
+            log.warning("password.hash_not_renewed", user_id=user_id, error=str(error))
+        finally:
+            self._renewing.discard(user_id)
 
     async def by_token(self, first: Credentials, secret: str) -> User | None:
         """The owner of the token, with what the token may; None too when it has expired or its owner is disabled."""

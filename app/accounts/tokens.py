@@ -6,9 +6,9 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-from sqlalchemy import func, select, true
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.errors import TokenInvalid, TokenNotFound
@@ -16,7 +16,7 @@ from app.accounts.identity import User
 from app.core.permissions import Role, lesser
 from app.db.audit import record
 from app.db.database import Database
-from app.db.page import Page
+from app.db.page import Page, like_pattern
 from app.db.values import text_problem
 from app.models.base import utc_now
 from app.models.names import NAME_LENGTH
@@ -30,6 +30,8 @@ MOST_TOKENS: Final = 100
 _LONGEST_SECRET: Final = 100
 _KIND: Final = "token"
 
+TokenSort = Literal["-created_at", "created_at", "name", "-name", "last_used_at", "-last_used_at"]
+
 
 @dataclass(frozen=True, slots=True)
 class TokenRecord:
@@ -40,6 +42,7 @@ class TokenRecord:
         role: The most that it may; its owner's role bounds it too.
         hint: Its first characters.
         last_used_at: Right to the minute.
+        expired: It lets nobody in any more.
     """
 
     id: int
@@ -50,6 +53,10 @@ class TokenRecord:
     expires_at: datetime | None
     last_used_at: datetime | None
     created_at: datetime
+
+    @property
+    def expired(self) -> bool:
+        return self.expires_at is not None and self.expires_at <= utc_now()
 
 
 class TokenStore:
@@ -122,16 +129,37 @@ class TokenStore:
             record(session, _KIND, "revoke", item_id=row.id, name=row.name, before=facts, after=None, by=by.name)
             await session.delete(row)
 
-    async def list(self, of: User | None, *, offset: int = 0, limit: int = 50) -> Page[TokenRecord]:
-        """Tokens of one user, or, for None, of everybody; the newest first."""
-        matching = true() if of is None else TokenRow.user_id.is_not_distinct_from(of.id)
+    async def get(self, token_id: int, *, by: User, of_others: bool) -> TokenRecord:
+        """That token. Raises TokenNotFound, as :meth:`revoke` does."""
         async with self._database.session() as session:
-            total = await session.scalar(select(func.count()).select_from(TokenRow).where(matching)) or 0
+            row = await session.get(TokenRow, token_id)
+            if row is None or not (of_others or row.user_id == by.id):
+                raise TokenNotFound(f"There is no token with the id {token_id}; it may have been revoked.")
+            owner = None if row.user_id is None else await session.get(UserRow, row.user_id)
+            return self._record_of(row, owner.name if owner else None)
+
+    async def list(
+        self,
+        of: User | None,
+        *,
+        offset: int = 0,
+        limit: int = 50,
+        search: str = "",
+        sort: TokenSort = "-created_at",
+    ) -> Page[TokenRecord]:
+        """Tokens of one user, or, for None, of everybody, whose name holds ``search``; unused ones come last."""
+        where: list[ColumnElement[bool]] = []
+        if of is not None:
+            where.append(TokenRow.user_id.is_not_distinct_from(of.id))
+        if search:
+            where.append(func.lower(TokenRow.name).like(like_pattern(search.strip().lower()), escape="\\"))
+        async with self._database.session() as session:
+            total = await session.scalar(select(func.count()).select_from(TokenRow).where(*where)) or 0
             rows = await session.execute(
                 select(TokenRow, UserRow.name)
                 .outerjoin(UserRow, TokenRow.user_id == UserRow.id)
-                .where(matching)
-                .order_by(TokenRow.id.desc())
+                .where(*where)
+                .order_by(*_order(sort))
                 .offset(offset)
                 .limit(limit)
             )
@@ -165,6 +193,15 @@ async def find_token(session: AsyncSession, secret: str) -> tuple[TokenRow, User
     )
     row = found.first()
     return None if row is None else (row[0], row[1])
+
+
+def _order(sort: TokenSort) -> tuple[ColumnElement[Any], ...]:
+    down = sort.startswith("-")
+    if sort.endswith("created_at"):
+        # Ids rise with time, and unlike moments are never equal.
+        return (TokenRow.id.desc() if down else TokenRow.id.asc(),)
+    column: Any = TokenRow.name if sort.endswith("name") else TokenRow.last_used_at
+    return column.is_(None), column.desc() if down else column.asc(), TokenRow.id.desc()
 
 
 def _digest(secret: str) -> str:

@@ -20,8 +20,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.accounts.errors import (
     FirstAdministrator,
+    OwnAccount,
     TokenInvalid,
     TokenNotFound,
+    UserConflict,
     UserInvalid,
     UserNameTaken,
     UserNotFound,
@@ -47,6 +49,8 @@ _STATUS: Final[tuple[tuple[type[GatewayError], int], ...]] = (
     (TokenNotFound, 404),
     (UserNameTaken, 409),
     (FirstAdministrator, 409),
+    (UserConflict, 409),
+    (OwnAccount, 409),
     (UserInvalid, 422),
     (TokenInvalid, 422),
     (ConversationNotFound, 404),

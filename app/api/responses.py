@@ -35,3 +35,5 @@ def problems(*statuses: int) -> Responses:
 # What every route with a login may answer, and what every route that takes a body may answer besides.
 ANY: Final = problems(401, 403, 429, 500, 503)
 BODY: Final = problems(400, 403, 413, 415, 422)
+# And one that changes something without taking a body: somebody may send one.
+NO_BODY: Final = problems(400, 403, 413, 415, 422)

@@ -6,12 +6,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
+from app.accounts.tokens import TokenSort
 from app.api.access import needs
 from app.api.guard import UserDep, refuse_token, refuse_unless
 from app.api.parts import PartsDep
-from app.api.responses import BODY, problems
+from app.api.responses import BODY, NO_BODY, problems
 from app.core.permissions import Permission
-from app.schemas.page import Limit, Offset, PageBody
+from app.schemas.page import Limit, Offset, PageBody, Search
 from app.schemas.tokens import NewTokenBody, TokenBody, TokenCreate
 
 router = APIRouter(prefix="/tokens", tags=["tokens"])
@@ -23,12 +24,22 @@ Everybody = Annotated[bool, Query(description="Those of everybody; for administr
 @router.get("", summary="List tokens", responses=problems(422))
 @needs(Permission.OWN_ACCOUNT)
 async def list_tokens(
-    parts: PartsDep, user: UserDep, offset: Offset = 0, limit: Limit = 50, everybody: Everybody = False
+    parts: PartsDep,
+    user: UserDep,
+    offset: Offset = 0,
+    limit: Limit = 50,
+    everybody: Everybody = False,
+    search: Search = "",
+    sort: Annotated[TokenSort, Query(description="The order; `-` for the reverse. Unused ones come last by use.")] = (
+        "-created_at"
+    ),
 ) -> PageBody[TokenBody]:
     """Your own, the newest first."""
     if everybody:
         refuse_unless(user, Permission.MANAGE_TOKENS)
-    page = await parts.accounts.tokens.list(None if everybody else user, offset=offset, limit=limit)
+    page = await parts.accounts.tokens.list(
+        None if everybody else user, offset=offset, limit=limit, search=search, sort=sort
+    )
     items = [TokenBody.of(record) for record in page.items]
     return PageBody(items=items, total=page.total, offset=offset, limit=limit)
 
@@ -45,9 +56,7 @@ async def create_token(parts: PartsDep, user: UserDep, body: TokenCreate, respon
     return NewTokenBody(**TokenBody.of(record).model_dump(), token=secret)
 
 
-@router.delete(
-    "/{token_id}", status_code=204, summary="Revoke a token", responses=problems(400, 403, 404, 413, 415, 422)
-)
+@router.delete("/{token_id}", status_code=204, summary="Revoke a token", responses={**NO_BODY, **problems(404)})
 @needs(Permission.OWN_ACCOUNT)
 async def revoke_token(parts: PartsDep, user: UserDep, token_id: Id) -> None:
     """One of your own; administrators also those of others. It is worth nothing from then on."""

@@ -57,6 +57,7 @@ class UserBody(BaseModel):
     created_at: datetime
     updated_at: datetime
     updated_by: str = Field(examples=["admin"])
+    tokens: int = Field(description="How many API tokens they have.", examples=[2])
 
     @classmethod
     def of(cls, record: UserRecord) -> UserBody:

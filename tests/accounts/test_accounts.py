@@ -5,23 +5,31 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from argon2 import PasswordHasher
+from sqlalchemy import select
 
 from app.accounts.accounts import Accounts
 from app.accounts.audit import AuditFilter
 from app.accounts.errors import (
     FirstAdministrator,
+    OwnAccount,
     TokenInvalid,
     TokenNotFound,
+    UserConflict,
     UserInvalid,
     UserNameTaken,
     UserNotFound,
 )
 from app.accounts.identity import User
+from app.accounts.passwords import Passwords
+from app.accounts.sign_in import SignIn
 from app.core.permissions import Role
 from app.core.security import Credentials
 from app.db.audit import MASK, Actor, acting
 from app.db.database import Database
+from app.db.errors import DatabaseUnavailable
 from app.models.base import utc_now
+from app.models.user import UserRow
 from app.prompts.draft import PromptDraft
 from app.prompts.store import PromptStore
 from app.tools.store import ToolStore
@@ -181,3 +189,98 @@ async def test_a_change_that_fails_leaves_no_line(accounts: Accounts) -> None:
     with pytest.raises(UserNameTaken):
         await accounts.users.create("ann", PASSWORD, Role.VIEWER, by="x")
     assert (await accounts.audit.list()).total == 1
+
+
+async def hash_of(database: Database) -> str:
+    async with database.session() as session:
+        return (await session.scalars(select(UserRow.password_hash))).one()
+
+
+async def test_a_hash_of_former_parameters_is_made_again_when_the_password_is_known(
+    accounts: Accounts, database: Database
+) -> None:
+    made = await accounts.users.create("ann", PASSWORD, Role.VIEWER, by="admin")
+    former = await hash_of(database)
+    slower = Passwords(PasswordHasher(time_cost=2, memory_cost=16, parallelism=1))
+    sign_in = SignIn(database, slower, accounts.last_seen)
+    assert await sign_in.by_password(FIRST, "ann", "a wrong password") is None
+    assert await hash_of(database) == former
+    assert await sign_in.by_password(FIRST, "ann", PASSWORD)
+    renewed = await hash_of(database)
+    assert "t=2" in renewed
+    assert await sign_in.by_password(FIRST, "ann", PASSWORD)
+    assert await hash_of(database) == renewed
+    # It is the same password: nobody changed anything.
+    assert (await accounts.users.get(made.id)).stamp == made.stamp
+    assert (await accounts.audit.list()).total == 1
+
+
+async def test_who_has_the_right_password_gets_in_though_its_hash_cannot_be_renewed(
+    accounts: Accounts, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await accounts.users.create("ann", PASSWORD, Role.VIEWER, by="admin")
+    passwords = Passwords(PasswordHasher(time_cost=2, memory_cost=16, parallelism=1))
+
+    async def gone(_password: str) -> str:
+        raise DatabaseUnavailable("it is gone")
+
+    monkeypatch.setattr(passwords, "hash", gone)
+    assert await SignIn(database, passwords, accounts.last_seen).by_password(FIRST, "ann", PASSWORD)
+
+
+async def test_of_two_who_change_a_user_the_second_is_told(accounts: Accounts) -> None:
+    ann = await accounts.users.create("ann", PASSWORD, Role.VIEWER, by="admin")
+    changed = await accounts.users.change(ann.id, role=Role.EDITOR, by="bob", expected=ann.stamp)
+    with pytest.raises(UserConflict, match="bob changed ann"):
+        await accounts.users.change(ann.id, disabled=True, by="carl", expected=ann.stamp)
+    with pytest.raises(UserConflict):
+        await accounts.users.remove(ann.id, by="carl", expected=ann.stamp)
+    assert (await accounts.users.get(ann.id)) == changed
+    accounts.last_seen.user(ann.id)
+    await accounts.last_seen.flush()
+    await accounts.users.remove(ann.id, by="carl", expected=changed.stamp)
+
+
+async def test_nobody_locks_themselves_out_but_the_last_administrator_in_the_table_may_go(accounts: Accounts) -> None:
+    ann = await accounts.users.create("ann", PASSWORD, Role.ADMINISTRATOR, by="admin")
+    for change in ({"disabled": True}, {"role": Role.EDITOR}):
+        with pytest.raises(OwnAccount):
+            await accounts.users.change(ann.id, by="ann", own_id=ann.id, **change)
+    with pytest.raises(OwnAccount):
+        await accounts.users.remove(ann.id, by="ann", own_id=ann.id)
+    same = await accounts.users.change(
+        ann.id, by="ann", own_id=ann.id, name="Ann", role=Role.ADMINISTRATOR, disabled=False
+    )
+    assert same.name == "Ann"
+    # The first administrator, of the settings, is still there.
+    await accounts.users.remove(ann.id, by="admin", own_id=None)
+    assert await accounts.sign_in.by_password(FIRST, "admin", "first password")
+
+
+async def test_users_are_filtered_and_sorted_and_say_how_many_tokens_they_have(accounts: Accounts) -> None:
+    users = accounts.users
+    ann = await users.create("ann", PASSWORD, Role.EDITOR, by="admin")
+    bob = await users.create("bob", PASSWORD, Role.VIEWER, by="admin")
+    await users.create("carl", PASSWORD, Role.VIEWER, by="admin")
+    await users.change(bob.id, disabled=True, by="admin")
+    accounts.last_seen.user(bob.id)
+    await accounts.last_seen.flush()
+    owner = User("ann", Role.EDITOR, ann.id)
+    for name in ("Zebra", "alpha"):
+        await accounts.tokens.create(owner, name=name, role=Role.VIEWER)
+    assert [(u.name, u.tokens) for u in (await users.list(role=Role.VIEWER)).items] == [("bob", 0), ("carl", 0)]
+    assert [u.name for u in (await users.list(disabled=False)).items] == ["ann", "carl"]
+    for sort in ("last_sign_in_at", "-last_sign_in_at"):
+        assert [u.name for u in (await users.list(sort=sort)).items] == ["bob", "ann", "carl"]
+    assert (await users.get(ann.id)).tokens == 2
+    assert [t.name for t in (await accounts.tokens.list(None, search="ZEB")).items] == ["Zebra"]
+    assert [t.name for t in (await accounts.tokens.list(owner, sort="created_at")).items] == ["Zebra", "alpha"]
+    assert [t.name for t in (await accounts.tokens.list(owner, sort="-last_used_at")).items] == ["alpha", "Zebra"]
+
+
+async def test_the_log_names_its_kinds_and_actions_for_a_choice(accounts: Accounts) -> None:
+    ann = await accounts.users.create("ann", PASSWORD, Role.EDITOR, by="admin")
+    await accounts.tokens.create(User("ann", Role.EDITOR, ann.id), name="x", role=Role.VIEWER)
+    await accounts.users.remove(ann.id, by="admin")
+    words = await accounts.audit.words()
+    assert (words.kinds, words.actions) == (("token", "user"), ("create", "delete"))
