@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import unquote, urlsplit
@@ -194,13 +196,20 @@ class Settings(BaseSettings):
             raise ValueError(f"is shorter than {SHORTEST_KEY} characters; make one with: openssl rand -base64 32")
         return value
 
+    @cached_property
+    def read_from(self) -> Path | None:
+        """The file that :func:`load_settings` looked for, whether it was there or not; None: it read none.
+
+        Not a field: settings are equal wherever they come from.
+        """
+        return None
+
     def secrets(self) -> list[SecretStr]:
         """Every secret among the settings, to be masked in logs."""
+        providers = self.openai_compatible_providers.values()
         found = [value for _name, value in self if isinstance(value, SecretStr)]
-        found += [p.api_key for p in self.openai_compatible_providers.values() if p.api_key is not None]
-        with contextlib.suppress(ValueError):  # no address at all; opening it says so
-            password = urlsplit(self.database_url).password or ""
-            found += [SecretStr(form) for form in (password, unquote(password)) if form]
+        found += [p.api_key for p in providers if p.api_key is not None]
+        found += _passwords([self.database_url, *(p.base_url for p in providers)])
         return found
 
     @model_validator(mode="after")
@@ -213,6 +222,16 @@ class Settings(BaseSettings):
         return self
 
 
+def _passwords(addresses: Iterable[str]) -> list[SecretStr]:
+    """The passwords within addresses, as they are written there and as they are meant."""
+    found: dict[str, None] = {}
+    for address in addresses:
+        with contextlib.suppress(ValueError):  # no address at all; opening it says so
+            password = urlsplit(address).password or ""
+            found |= dict.fromkeys(form for form in (password, unquote(password)) if form)
+    return [SecretStr(form) for form in found]
+
+
 def load_settings(env_file: Path | str | None = ".env") -> Settings:
     """Read the environment and ``env_file``.
 
@@ -220,7 +239,7 @@ def load_settings(env_file: Path | str | None = ".env") -> Settings:
         SettingsError: with one line for each setting that is wrong, by the name the operator typed.
     """
     try:
-        return Settings(_env_file=env_file)
+        settings = Settings(_env_file=env_file)
     except ValidationError as error:
         lines = []
         for detail in error.errors(include_url=False, include_input=False):
@@ -234,3 +253,5 @@ def load_settings(env_file: Path | str | None = ".env") -> Settings:
         raise SettingsError(f"{field[1].upper() if field else 'A setting'}: must be JSON; see .env.example") from None
     except UnicodeDecodeError:
         raise SettingsError(f"{env_file} is not written in UTF-8; save it in that encoding") from None
+    settings.__dict__["read_from"] = None if env_file is None else Path(env_file)
+    return settings

@@ -36,14 +36,25 @@ def unreadable(error: SettingsError, env_file: Path | None) -> list[Finding]:
     return [fail("Settings", line, remedy) for line in _NEXT.split(str(error))]
 
 
-def _unknown(path: Path) -> list[Finding]:
+def unknown_names(path: Path) -> dict[str, str | None]:
+    """The names in a settings' file that nobody reads, each with the setting that was probably meant.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
     known = [name.upper() for name in Settings.model_fields]
+    found: dict[str, str | None] = {}
+    for name in _NAME.findall(path.read_text(encoding="utf-8", errors="replace")):
+        if name.upper() not in known:
+            close = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.8)
+            found[name] = close[0] if close else None
+    return found
+
+
+def _unknown(path: Path) -> list[Finding]:
     found = []
-    for name in dict.fromkeys(_NAME.findall(path.read_text(encoding="utf-8", errors="replace"))):
-        if name.upper() in known:
-            continue
-        close = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.8)
-        hint = f"Did you mean {close[0]}?" if close else "Take it out, or look its name up in .env.example."
+    for name, meant in unknown_names(path).items():
+        hint = f"Did you mean {meant}?" if meant else "Take it out, or look its name up in .env.example."
         found.append(warn("Setting names", f"{path} sets {name}, which is no setting", hint))
     return found or [ok("Setting names", f"every name in {path} is a setting")]
 
