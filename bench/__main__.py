@@ -13,9 +13,12 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.contenders import ground
+from bench.history import measure_history
 from bench.leak import find_leaks
 from bench.measure import Bench
+from bench.pages import measure_pages
 from bench.report import save, show
+from bench.volume import Volume
 from bench.workloads import FULL, QUICK, SMOKE, Plan
 from lab.errors import LabError
 
@@ -44,10 +47,25 @@ async def _leak(calls: int, console: Console) -> int:
             return await find_leaks(servers, calls, console)
 
 
+async def _history(console: Console) -> int:
+    progress = (lambda text: console.print(text, style="dim")) if console.is_terminal else (lambda _text: None)
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        async with ground(Path(folder)) as servers:
+            return await measure_history(servers, progress, console)
+
+
+async def _pages(mode: str, console: Console) -> int:
+    volume = Volume(turns=300, versions=60, tools=10) if mode == "smoke" else Volume()
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        return await measure_pages(Path(folder), volume, console)
+
+
 def main() -> int:
     """Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("speed", "leak"), default="speed", help="speed is the default")
+    parser.add_argument(
+        "what", nargs="?", choices=("speed", "leak", "pages", "history"), default="speed", help="speed is the default"
+    )
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", dest="mode", action="store_const", const="quick", help="under two minutes")
     size.add_argument("--smoke", dest="mode", action="store_const", const="smoke", help="a few calls: does it work?")
@@ -61,6 +79,10 @@ def main() -> int:
     patience = 0.0 if mode == "smoke" else arguments.patience
     if arguments.what == "leak":
         work = _leak(arguments.calls, console)
+    elif arguments.what == "pages":
+        work = _pages(mode, console)
+    elif arguments.what == "history":
+        work = _history(console)
     else:
         work = _measure(_PLANS[mode], mode, patience, console)
     # Ended from outside, it still ends what it started: asyncio turns SIGINT into cancellation.

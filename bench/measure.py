@@ -129,6 +129,10 @@ class Bench:
                 ]
                 await self._rounds(contenders, plan.variants, plan.variant_rounds)
 
+    async def compare(self, contenders: list[Contender], workloads: Sequence[Workload], rounds: int) -> None:
+        """Some contenders beside each other, in turns."""
+        await self._rounds(contenders, workloads, rounds)
+
     async def _rounds(
         self,
         contenders: list[Contender],
