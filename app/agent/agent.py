@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
-from contextlib import aclosing, contextmanager
-from typing import Any, Literal, Protocol
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import aclosing
+from typing import Any, Protocol
 
 import structlog
 from langchain_core.language_models import BaseChatModel
@@ -20,10 +20,11 @@ from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 from langgraph.errors import GraphRecursionError
 
 from app.agent.errors import AgentError, StepLimit, TurnTimeout
-from app.agent.events import AgentEvent, Done, TextDelta, Timing
+from app.agent.events import AgentEvent, Done, TextDelta
 from app.agent.fallback import first_sign_by, may_fall_back, models_to_try
 from app.agent.graph import MAX_GRAPHS, Graph, Graphs, TurnContext
 from app.agent.history import TurnMessages, recall
+from app.agent.progress import Progress
 from app.agent.stream import Answer, StreamReader
 from app.agent.turn import TurnRequest
 from app.agent.warm import warm_up
@@ -94,24 +95,24 @@ class Agent:
             ModelError: the model, and the fallback model if there is one, cannot be used or did not answer well.
             PromptTemplateError: the prompt's content cannot be rendered.
         """
-        clock = _Clock()
+        progress = turn.progress
+        progress.begin()
         log = _log.bind(turn_id=turn.turn_id)
         system = SystemMessage(render(turn.prompt.content, turn.variables))
-        with clock.measure("memory", "load"):
+        with progress.measure("memory", "load"):
             remembered = await self._recall(turn)
         models = models_to_try(self._models.resolve(turn.model or turn.prompt.model), self._models.fallback)
         for ref in models:
             last = ref is models[-1]
             reader = StreamReader(self._max_rounds, structured=turn.prompt.output_schema is not None)
-            first_text: float | None = None
             history = recall(remembered.turns, self._memory_tokens, ref.provider)
             try:
                 events = self._attempt(turn, ref, [system, *history, HumanMessage(turn.text)], reader, last=last)
-                with clock.measure("model", str(ref)):
+                with progress.attempt(str(ref), reader):
                     async with aclosing(events):
                         async for event in events:
-                            if first_text is None and isinstance(event, TextDelta):
-                                first_text = clock.seconds()
+                            if isinstance(event, TextDelta):
+                                progress.text()
                             yield event
                 answer = reader.finish()
             except (ModelError, AgentError) as error:
@@ -124,8 +125,8 @@ class Agent:
             break
         if ref is not models[0]:
             MODEL_FALLBACKS.inc()
-        self._succeeded(ref, reader, first_text)
-        with clock.measure("memory", "save"):
+        self._succeeded(ref, progress)
+        with progress.measure("memory", "save"):
             number = await self._commit(turn, ref, reader, answer)
         if answer.action is not None:
             yield answer.action
@@ -133,11 +134,11 @@ class Agent:
             text=answer.text,
             model=str(ref),
             turn=number,
-            usage=reader.usage,
+            usage=progress.usage,
             steps=reader.steps,
             output=answer.output,
-            first_text_ms=None if first_text is None else round(first_text * 1000, 1),
-            timings=tuple(clock.timings),
+            first_text_ms=progress.first_text_ms,
+            timings=tuple(progress.timings),
         )
 
     async def warm(self, prompts: Iterable[Prompt] = ()) -> None:
@@ -232,40 +233,17 @@ class Agent:
         messages = [HumanMessage(turn.text), *reader.messages]
         return await self._memory.append(turn.conversation, TurnMessages.of(messages, ref.provider, answer.text))
 
-    def _succeeded(self, ref: ModelRef, reader: StreamReader, first_text: float | None) -> None:
+    def _succeeded(self, ref: ModelRef, progress: Progress) -> None:
         self._models.succeeded(ref)
-        if first_text is not None:
-            FIRST_TEXT_SECONDS.labels(provider=ref.provider).observe(first_text)
-        TOKENS.labels(provider=ref.provider, direction="input").inc(reader.usage.input_tokens)
-        TOKENS.labels(provider=ref.provider, direction="output").inc(reader.usage.output_tokens)
+        if progress.first_text_ms is not None:
+            FIRST_TEXT_SECONDS.labels(provider=ref.provider).observe(progress.first_text_ms / 1000)
+        TOKENS.labels(provider=ref.provider, direction="input").inc(progress.usage.input_tokens)
+        TOKENS.labels(provider=ref.provider, direction="output").inc(progress.usage.output_tokens)
 
     def _failed(self, ref: ModelRef, error: GatewayError) -> None:
         MODEL_ERRORS.labels(provider=ref.provider, error=error.code).inc()
         if isinstance(error, ModelError):
             self._models.failed(ref, error)
-
-
-class _Clock:
-    """The time of one turn, and where it goes."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._started = self._loop.time()
-        self.timings: list[Timing] = []
-
-    def seconds(self) -> float:
-        """Since the turn began."""
-        return self._loop.time() - self._started
-
-    @contextmanager
-    def measure(self, part: Literal["memory", "model"], name: str) -> Iterator[None]:
-        """Measure the block, however it ends."""
-        start = self.seconds()
-        try:
-            yield
-        finally:
-            elapsed = self.seconds() - start
-            self.timings.append(Timing(part, name, round(start * 1000, 1), round(elapsed * 1000, 1)))
 
 
 def _too_late() -> TurnTimeout:

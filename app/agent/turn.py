@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from app.agent.progress import Progress
 from app.prompts.prompt import Prompt
 
 
@@ -21,6 +22,7 @@ class TurnRequest:
         model: ``provider`` or ``provider:model`` that overrides the prompt's and the default; None: no override.
         variables: Call variables for the prompt's template and the tools' bound parameters.
         turn_id: Names this turn in logs and idempotency keys.
+        progress: What is known of the turn so far; kept by the agent, for whoever asked for the turn.
     """
 
     conversation: str | None
@@ -30,3 +32,4 @@ class TurnRequest:
     model: str | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
     turn_id: str = ""
+    progress: Progress = field(default_factory=Progress, compare=False, repr=False)

@@ -92,6 +92,7 @@ class Answers:
                         model=call.arguments.model,
                         variables=call.variables,
                         turn_id=call.turn_id,
+                        progress=call.trace.progress,
                     ),
                 )
         except TimeoutError:

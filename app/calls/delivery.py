@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -20,7 +21,22 @@ RETRY_EVERY = 0.2
 logger = structlog.get_logger("app.calls")
 
 
-async def deliver(channel: Channel, outcome: Outcome, *, fallback: str, gone: Callable[[], bool]) -> bool:
+@dataclass(slots=True)
+class Delivery:
+    """What the channel was given.
+
+    Attributes:
+        outcome: The one that was to be delivered, or the failure in its place where Asterisk refused its variables.
+        variables: Those that Asterisk took; empty where it took none.
+        given_back: False when the channel had left before it could be given back: the caller hung up.
+    """
+
+    outcome: Outcome
+    variables: Mapping[str, str] = field(default_factory=dict)
+    given_back: bool = False
+
+
+async def deliver(channel: Channel, outcome: Outcome, *, fallback: str, gone: Callable[[], bool]) -> Delivery:
     """Set the variables and continue the channel in the dialplan at its next priority.
 
     Tries again while Asterisk does not answer, for up to :data:`GIVE_UP_AFTER` seconds. Setting the same variables
@@ -31,51 +47,58 @@ async def deliver(channel: Channel, outcome: Outcome, *, fallback: str, gone: Ca
         gone: Whether the channel left meanwhile, and perhaps came back for another turn. A second try would then throw
             it out of that one.
 
-    Returns:
-        False when the channel had left before it could be given back: the caller hung up.
-
     Raises:
         AriError: Asterisk could not be reached for so long, or refuses to continue the channel.
     """
     give_up = asyncio.get_running_loop().time() + GIVE_UP_AFTER
     # A "continue" was sent whose answer did not come. If the channel is not there any more, it worked.
     asked = False
+    delivery = Delivery(outcome)
     while True:
         asking = False
         try:
-            await _set_variables(channel, outcome, fallback)
+            await _set_variables(channel, delivery, fallback)
             asking = True
             await channel.continue_in_dialplan()
         except (AriNotFound, AriConflict):
-            return asked
+            delivery.given_back = asked
+            return delivery
         except AriError as error:
             if not error.retryable or asyncio.get_running_loop().time() > give_up:
                 raise
             asked = asked or asking
         else:
-            return True
+            delivery.given_back = True
+            return delivery
         await asyncio.sleep(RETRY_EVERY)
         if gone():
-            return asked
+            delivery.given_back = asked
+            return delivery
 
 
-async def _set_variables(channel: Channel, outcome: Outcome, fallback: str) -> None:
-    """Set all variables, or what the caller needs to go on.
+async def _set_variables(channel: Channel, delivery: Delivery, fallback: str) -> None:
+    """Set all variables, or what the caller needs to go on, and note which.
 
     Raises:
         AriError: a retryable one, or the channel is gone.
     """
+    outcome = delivery.outcome
+    variables = delivery.variables or channel_variables(outcome)
     try:
-        await channel.set_variables(channel_variables(outcome))
+        await channel.set_variables(variables)
     except AriError as error:
         _raise_unless_refused(error)
         logger.error("variables.refused", status=outcome.status.value, error=error.code, detail=str(error))
         # All of them, or the dialplan would speak the answer of the turn before, and do its action again.
-        failure = Outcome(Status.ERROR, fallback, error=error.code, latency_ms=outcome.latency_ms)
+        failure = Outcome(Status.ERROR, fallback, error=error.code, detail=str(error), latency_ms=outcome.latency_ms)
+        variables = channel_variables(failure)
+        delivery.outcome = failure
         try:
-            await channel.set_variables(channel_variables(failure))
+            await channel.set_variables(variables)
         except AriError as again:
             _raise_unless_refused(again)
+            variables = {}
+    delivery.variables = variables
 
 
 def _raise_unless_refused(error: AriError) -> None:

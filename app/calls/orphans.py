@@ -11,7 +11,7 @@ from app.ari.client import AriClient
 from app.ari.config import AriState
 from app.ari.errors import AriError
 from app.ari.handles import Channel
-from app.calls.delivery import deliver
+from app.calls.delivery import Delivery, deliver
 from app.calls.outcome import Outcome
 from app.calls.stock import Stock
 from app.core.metrics import CHANNELS_RELEASED, UNEXPECTED
@@ -78,18 +78,18 @@ class Orphans:
                 self._release(channel_id)
 
 
-async def release(channel: Channel, outcome: Outcome, *, gone: Callable[[], bool]) -> bool:
+async def release(channel: Channel, outcome: Outcome, *, gone: Callable[[], bool]) -> Delivery | None:
     """Give an orphan back to the dialplan. One that Asterisk does not take back is found again.
 
     Args:
         gone: Whether it came back for a turn meanwhile.
 
     Returns:
-        Whether it is back in the dialplan.
+        With what it is back in the dialplan; None where it is not.
     """
     log = logger.bind(call=channel.id)
     try:
-        given_back = await deliver(channel, outcome, fallback=outcome.text, gone=gone)
+        delivery = await deliver(channel, outcome, fallback=outcome.text, gone=gone)
     except AriError as error:
         log.error("channel.not_released", error=error.code, detail=str(error))
     except Exception as error:
@@ -97,8 +97,8 @@ async def release(channel: Channel, outcome: Outcome, *, gone: Callable[[], bool
         UNEXPECTED.labels("release").inc()
         log.error("channel.unexpected_error", exc_info=error)
     else:
-        if given_back:
+        if delivery.given_back:
             CHANNELS_RELEASED.inc()
             log.warning("channel.released", detail=outcome.detail)
-        return given_back
-    return False
+            return delivery
+    return None

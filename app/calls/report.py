@@ -8,6 +8,7 @@ from typing import Any
 
 from app.ari.errors import AriError
 from app.calls.call import Call
+from app.calls.delivery import Delivery
 from app.calls.outcome import Outcome, Status
 from app.calls.trace import Journal, record_of, record_of_orphan
 from app.core.metrics import TURN_ERRORS, TURN_SECONDS, TURNS, TURNS_ABANDONED
@@ -24,10 +25,10 @@ class Reports:
     def __init__(self, journal: Journal | None = None) -> None:
         self._journal = journal
 
-    def finished(self, call: Call, pbx: str, outcome: Outcome) -> None:
+    def finished(self, call: Call, pbx: str, delivery: Delivery) -> None:
         """The channel is back in the dialplan."""
-        _finished(call, outcome)
-        self._keep(record_of(call, pbx, outcome))
+        _finished(call, delivery.outcome)
+        self._keep(record_of(call, pbx, delivery.outcome, returned=delivery.variables))
 
     def abandoned(self, call: Call, pbx: str, outcome: Outcome | None = None) -> None:
         """The caller hung up before the answer, or before it was delivered."""
@@ -45,11 +46,11 @@ class Reports:
         """The turn ended in a way that nobody foresaw, or with the service; its channel is released as an orphan."""
         self._keep(record_of(call, pbx, None, status=UNDELIVERED, error="turn_lost", detail=detail))
 
-    def released(self, channel_id: str, pbx: str, outcome: Outcome, started_at: datetime) -> None:
+    def released(self, channel_id: str, pbx: str, delivery: Delivery, started_at: datetime) -> None:
         """A channel without a turn is back in the dialplan."""
         elapsed = round((datetime.now(UTC) - started_at).total_seconds() * 1000)
         turn_id = secrets.token_hex(8)
-        self._keep(record_of_orphan(channel_id, turn_id, pbx, outcome, started_at=started_at, elapsed_ms=elapsed))
+        self._keep(record_of_orphan(channel_id, turn_id, pbx, delivery, started_at=started_at, elapsed_ms=elapsed))
 
     def _keep(self, record: TurnRecord) -> None:
         if self._journal is not None:

@@ -250,14 +250,14 @@ class CallSupervisor:
     async def _give_back(self, call: Call, outcome: Outcome) -> None:
         start = call.exact_ms()
         try:
-            given_back = await deliver(call.channel, outcome, fallback=self._answers.fallback(), gone=lambda: call.gone)
+            delivery = await deliver(call.channel, outcome, fallback=self._answers.fallback(), gone=lambda: call.gone)
         except AriError as error:
             call.trace.part("delivery", start, call.exact_ms())
             self._reports.not_delivered(call, self._pbx, outcome, error)
             return
         call.trace.part("delivery", start, call.exact_ms())
-        if given_back:
-            self._reports.finished(call, self._pbx, outcome)
+        if delivery.given_back:
+            self._reports.finished(call, self._pbx, delivery)
         else:
             self._reports.abandoned(call, self._pbx, outcome)
 
@@ -295,7 +295,8 @@ class CallSupervisor:
     async def _release_orphan(self, ari: AriClient, channel_id: str) -> None:
         try:
             found, outcome = datetime.now(UTC), self._released("turn_lost", LOST)
-            if await release(ari.channel(channel_id), outcome, gone=lambda: channel_id in self._calls):
-                self._reports.released(channel_id, self._pbx, outcome, found)
+            delivery = await release(ari.channel(channel_id), outcome, gone=lambda: channel_id in self._calls)
+            if delivery is not None:
+                self._reports.released(channel_id, self._pbx, delivery, found)
         finally:
             self._end(channel_id)

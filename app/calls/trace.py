@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from app.agent.events import Done, ToolFinished
+from app.agent.events import Done, ToolFinished, Usage
+from app.agent.progress import Progress
+from app.calls.delivery import Delivery
 from app.calls.outcome import Outcome
-from app.calls.variables import channel_variables
 from app.history.record import ABANDONED, Span, ToolCallRecord, TurnRecord
 from app.prompts.prompt import Prompt
 
@@ -39,6 +40,7 @@ class Trace:
     Attributes:
         agent_ms: Milliseconds from the turn's beginning until the agent's.
         done: The agent's last event; None while there is none, or where the turn failed.
+        progress: What the agent came to, also where it failed.
     """
 
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -46,6 +48,7 @@ class Trace:
     caller_text: str = ""
     agent_ms: float = 0.0
     done: Done | None = None
+    progress: Progress = field(default_factory=Progress)
     tools: list[ToolCallRecord] = field(default_factory=list)
     spans: list[Span] = field(default_factory=list)
 
@@ -71,16 +74,24 @@ class Trace:
 
 
 def record_of(
-    call: Call, pbx: str, outcome: Outcome | None, *, status: str = "", error: str = "", detail: str = ""
+    call: Call,
+    pbx: str,
+    outcome: Outcome | None,
+    *,
+    returned: Mapping[str, str] | None = None,
+    status: str = "",
+    error: str = "",
+    detail: str = "",
 ) -> TurnRecord:
     """The record of a turn that has just ended.
 
     Args:
-        outcome: None: the caller hung up before there was one.
+        outcome: What the caller got, or should have got; None: the caller hung up before there was one.
+        returned: The variables that went back; None: the channel did not go back with any.
         status: Where it did not go back as the outcome has it; ``error`` and ``detail`` say why.
     """
-    trace, done = call.trace, call.trace.done
-    delivered = outcome is not None and not status
+    trace = call.trace
+    agent = _agent_part(trace)
     return TurnRecord(
         turn_id=call.turn_id,
         conversation=f"{pbx}:{call.conversation}",
@@ -96,8 +107,8 @@ def record_of(
         status=status or (outcome.status.value if outcome else ABANDONED),
         error=error or (outcome.error if outcome else ""),
         detail=detail or (outcome.detail if outcome else ""),
-        model=(outcome.model if outcome else "") or (done.model if done else ""),
-        number=outcome.turn if outcome else 0,
+        model=(outcome.model if outcome else "") or agent.model,
+        number=(outcome.turn if outcome else 0) or (trace.done.turn if trace.done else 0),
         caller_text=trace.caller_text or call.arguments.text or "",
         answer_text=outcome.text if outcome else "",
         action=outcome.action if outcome else "",
@@ -105,21 +116,22 @@ def record_of(
         started_at=trace.started_at,
         latency_ms=outcome.latency_ms if outcome else 0,
         elapsed_ms=call.elapsed_ms(),
-        first_text_ms=done.first_text_ms if done else None,
-        input_tokens=done.usage.input_tokens if done else 0,
-        output_tokens=done.usage.output_tokens if done else 0,
+        first_text_ms=agent.first_text_ms,
+        input_tokens=agent.usage.input_tokens,
+        output_tokens=agent.usage.output_tokens,
         output=outcome.output if outcome else {},
         variables=call.variables,
-        returned=channel_variables(outcome) if outcome is not None and delivered else {},
+        returned=returned or {},
         tools=tuple(trace.tools),
-        spans=tuple(sorted((*trace.spans, *_agent_spans(trace)), key=lambda span: span.start_ms)),
+        spans=tuple(sorted((*trace.spans, *agent.spans), key=lambda span: span.start_ms)),
     )
 
 
 def record_of_orphan(
-    channel_id: str, turn_id: str, pbx: str, outcome: Outcome, *, started_at: datetime, elapsed_ms: int
+    channel_id: str, turn_id: str, pbx: str, delivery: Delivery, *, started_at: datetime, elapsed_ms: int
 ) -> TurnRecord:
     """The record of a channel that was found without a turn, and released: of the call nothing else is known."""
+    outcome = delivery.outcome
     return TurnRecord(
         turn_id=turn_id,
         conversation=f"{pbx}:{channel_id}",
@@ -147,14 +159,24 @@ def record_of_orphan(
         first_text_ms=None,
         input_tokens=0,
         output_tokens=0,
-        returned=channel_variables(outcome),
+        returned=delivery.variables,
     )
 
 
-def _agent_spans(trace: Trace) -> list[Span]:
-    if trace.done is None:
-        return []
-    spans = [Span(t.part, t.name, round(trace.agent_ms + t.start_ms, 1), t.elapsed_ms) for t in trace.done.timings]
-    if trace.done.first_text_ms is not None:
-        spans.append(Span("first_text", "", round(trace.agent_ms, 1), trace.done.first_text_ms))
-    return spans
+@dataclass(frozen=True, slots=True)
+class _AgentPart:
+    """What the agent did, from its last event, or from how far it came."""
+
+    model: str
+    usage: Usage
+    first_text_ms: float | None
+    spans: tuple[Span, ...]
+
+
+def _agent_part(trace: Trace) -> _AgentPart:
+    known = trace.done or trace.progress
+    begin = trace.agent_ms
+    spans = [Span(each.part, each.name, round(begin + each.start_ms, 1), each.elapsed_ms) for each in known.timings]
+    if known.first_text_ms is not None:
+        spans.append(Span("first_text", "", round(begin, 1), known.first_text_ms))
+    return _AgentPart(known.model, known.usage, known.first_text_ms, tuple(spans))

@@ -416,3 +416,26 @@ async def test_debug_mode_logs_every_step_in_the_marked_fields(
     lines = [line for line in capsys.readouterr().out.splitlines() if "ID-1" in line or "question" in line]
     assert lines
     assert all("messages=" in line or "tool_arguments=" in line for line in lines)
+
+
+async def test_a_turn_that_fails_or_is_cancelled_leaves_where_its_time_went(bench: MakeBench) -> None:
+    async with raw_server(response(b"{}")) as server:
+        definition = tool(server.url + "/x")
+        made = bench([call("look_up"), finish("tool_calls", tokens=7)], [9.0, "late"], tools=(definition,))
+        late = turn(seconds=0.3)
+        with pytest.raises(TurnTimeout):
+            await run(made.agent, late)
+    assert (late.progress.model, late.progress.usage) == ("first:m", Usage(7, 1))
+    parts = {each.part: each for each in late.progress.timings}
+    assert set(parts) == {"memory", "model"}
+    assert 250 < parts["model"].elapsed_ms < 1000
+
+    made = bench(["Hel", 9.0, "lo"])
+    left = turn()
+    running = asyncio.ensure_future(run(made.agent, left))
+    await asyncio.sleep(0.1)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert left.progress.first_text_ms is not None
+    assert [each.part for each in left.progress.timings] == ["memory", "model"]

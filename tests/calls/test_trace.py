@@ -9,6 +9,7 @@ from typing import Any
 
 from app.agent.events import AgentEvent, Done, Timing, ToolFinished, ToolStarted, Usage
 from app.agent.turn import TurnRequest
+from app.ari.errors import AriRequestFailed
 from app.ari.events import CallerId
 from app.calls.supervisor import CallSupervisor
 from app.history.record import ToolCallRecord, TurnRecord
@@ -121,3 +122,77 @@ async def test_a_turn_that_ends_with_the_process_is_recorded_too() -> None:
         opened.ari.enter("1.1", "USER_INPUT=x")
         await asyncio.sleep(0.1)
     assert [(each.status, each.error) for each in told.ended] == [("UNDELIVERED", "turn_lost")]
+
+
+@virtual_time
+async def test_a_turn_that_ran_out_of_time_tells_where_it_went() -> None:
+    async def script(turn: TurnRequest) -> AsyncGenerator[AgentEvent, None]:
+        turn.progress.begin()
+        with turn.progress.measure("memory", "load"):
+            await asyncio.sleep(0.05)
+        turn.progress.model = "test:slow"
+        with turn.progress.measure("model", "test:slow"):
+            try:
+                await asyncio.sleep(60)
+            finally:
+                turn.progress.usage = Usage(12, 3)
+        yield Done("late", "test:slow", 1, Usage(), 1)
+
+    made, told = house(script)
+    async with made.open() as opened:
+        opened.ari.enter("1.1", "USER_INPUT=x", "AI_TIMEOUT=8")
+        opened.ari.enter("2.1", "USER_INPUT=x")
+        await asyncio.sleep(3)
+        opened.ari.hang_up("2.1")
+        await opened.back("1.1")
+        await asyncio.sleep(0.1)
+    left, late = told.ended
+    assert [(each.status, each.model, each.input_tokens) for each in told.ended] == [
+        ("ABANDONED", "test:slow", 12),
+        ("TIMEOUT", "test:slow", 12),
+    ]
+    for record, expected in ((late, 7950), (left, 2950)):
+        (waited,) = (span for span in record.spans if span.part == "model")
+        assert abs(waited.elapsed_ms - expected) < 20
+
+
+@virtual_time
+async def test_the_record_has_the_variables_that_asterisk_took() -> None:
+    async def script(turn: TurnRequest) -> AsyncGenerator[AgentEvent, None]:
+        yield Done("It is open.", "test:model", 4, Usage(5, 2), 1)
+
+    for times in (1, 2):
+        made, told = house(script)
+        async with made.open() as opened:
+            refusal = AriRequestFailed("too large", status=413, method="POST", uri="channels/1.1/variables")
+            opened.ari.fail(refusal, ending="variables", times=times)
+            opened.ari.enter("1.1", "USER_INPUT=x", variables={"AI_RESPONSE": "of the turn before"})
+            variables = await opened.back("1.1")
+            await asyncio.sleep(0.1)
+        (record,) = told.ended
+        assert (record.status, record.error, record.number, record.model) == (
+            "ERROR",
+            "ari_request_failed",
+            4,
+            "test:model",
+        )
+        assert "too large" in record.detail
+        if times == 1:
+            assert record.answer_text == record.returned["AI_RESPONSE"] == variables["AI_RESPONSE"]
+            assert record.returned["AI_STATUS"] == "ERROR"
+        else:
+            assert record.returned == {}
+
+
+@virtual_time
+async def test_a_released_orphan_has_a_record() -> None:
+    made, told = house(answer("Yes."))
+    async with made.open() as opened:
+        opened.ari.enter("1.1", silently=True)
+        variables = await opened.back("1.1")
+        await asyncio.sleep(0.1)
+    (record,) = told.ended
+    assert (record.status, record.error, record.channel_id) == ("RELEASED", "turn_lost", "1.1")
+    assert record.conversation == "02:00:00:00:00:01:1.1"
+    assert record.returned["AI_RESPONSE"] == variables["AI_RESPONSE"] == record.answer_text
+    assert "restarted" in record.detail

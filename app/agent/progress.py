@@ -1,0 +1,67 @@
+"""What is known of a turn while it runs: its caller may read it at any time, also where the turn fails or is
+cancelled, and no event tells."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from app.agent.events import Timing, Usage
+
+
+class _Reader(Protocol):
+    @property
+    def usage(self) -> Usage: ...
+
+
+@dataclass(slots=True)
+class Progress:
+    """Filled by :meth:`app.agent.agent.Agent.run`.
+
+    Attributes:
+        model: ``provider:model`` that is tried, or was last; empty before the first.
+        usage: Of that model's finished messages. It is complete when the model's try has ended.
+        first_text_ms: From the agent's start until that model's first text; None while there is none.
+        timings: Parts that have ended, in the order of their ends, however they ended.
+    """
+
+    model: str = ""
+    usage: Usage = field(default_factory=Usage)
+    first_text_ms: float | None = None
+    timings: list[Timing] = field(default_factory=list)
+    _started: float = 0.0
+
+    def begin(self) -> None:
+        """The turn begins."""
+        self._started = asyncio.get_running_loop().time()
+
+    def ms(self) -> float:
+        """Milliseconds since the beginning, to a tenth."""
+        return round((asyncio.get_running_loop().time() - self._started) * 1000, 1)
+
+    @contextmanager
+    def measure(self, part: Literal["memory", "model"], name: str) -> Iterator[None]:
+        """Measure the block, however it ends."""
+        start = self.ms()
+        try:
+            yield
+        finally:
+            self.timings.append(Timing(part, name, start, round(self.ms() - start, 1)))
+
+    @contextmanager
+    def attempt(self, model: str, reader: _Reader) -> Iterator[None]:
+        """One model's try, which forgets what the one before it came to."""
+        self.model, self.usage, self.first_text_ms = model, Usage(), None
+        with self.measure("model", model):
+            try:
+                yield
+            finally:
+                self.usage = reader.usage
+
+    def text(self) -> None:
+        """The model wrote some; only the first time counts."""
+        if self.first_text_ms is None:
+            self.first_text_ms = self.ms()
