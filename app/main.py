@@ -134,6 +134,7 @@ async def open_parts(settings: Settings, *, calls: bool = True) -> AsyncIterator
             agent=agent,
             executor=executor,
             history=HistoryStore(database),
+            recorder=recorder,
             live=live,
             ari=ari,
             calls=supervisor,
@@ -227,7 +228,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 raise
             app.state.parts = parts
             # Live views never end by themselves, and the web server waits for them before it stops anything else.
-            stack.enter_context(at_stop_signal(parts.live.close))
+            for watched in (parts.live, parts.samples.watchers):
+                stack.enter_context(at_stop_signal(watched.close))
             if parts.credentials.generated:
                 _show_password(settings, parts)
             yield

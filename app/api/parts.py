@@ -10,6 +10,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from app.api.problems import ProblemError
+from app.api.samples import Samples
 
 if TYPE_CHECKING:
     from app.accounts.accounts import Accounts
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from app.core.settings import Settings
     from app.db.database import Database
     from app.history.live import LiveHub
+    from app.history.recorder import Recorder
     from app.history.store import HistoryStore
     from app.llm.registry import Models
     from app.memory.interface import ConversationMemory
@@ -38,6 +40,8 @@ class Parts:
         ari, calls: None while ``ASTERISK_ARI_URL`` is not set.
         started_at: Aware, UTC.
         version: Of this service.
+        recorder: Writes what happened in calls.
+        samples: What open pages share.
         secret_key: What secrets in the database are encrypted with; 32 bytes or more.
     """
 
@@ -52,6 +56,7 @@ class Parts:
     agent: Agent
     executor: ToolExecutor
     history: HistoryStore
+    recorder: Recorder
     live: LiveHub
     ari: AriClient | None
     calls: CallSupervisor | None
@@ -60,6 +65,7 @@ class Parts:
     started_at: datetime
     version: str
     secret_key: bytes = field(repr=False)
+    samples: Samples = field(default_factory=Samples)
 
 
 def find_parts(connection: HTTPConnection) -> Parts | None:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
 from app.api.parts import Parts
 from app.ari.config import AriState, AriStatus
 from app.db.errors import DatabaseError
+from app.history.records import Statistics
 from app.llm.registry import ProviderStatus
+from app.schemas.calls import BucketBody, StatisticsBody
 from app.schemas.status import (
     AriBody,
     AsteriskBody,
     CallsBody,
     DatabaseBody,
+    HistoryBody,
     Level,
     MemoryBody,
     ModelBody,
@@ -34,13 +37,16 @@ _REPLACED: Final = (
 
 
 async def read_status(parts: Parts) -> StatusBody:
-    """Everything, now. Asks the database (for at most two seconds), and nothing else over the network."""
+    """Everything, now. Asks the database (for at most two seconds), and nothing else over the network. What is counted
+    of today may be some seconds old."""
     return StatusBody(
         service=_service(parts),
         ari=read_ari(parts),
         calls=_calls(parts),
         database=await _database(parts),
         memory=_memory(parts),
+        history=_history(parts),
+        today=await parts.samples.today.get(lambda: _today(parts)),
         model=ModelBody(
             default=str(parts.models.default),
             reason=parts.models.default_reason,
@@ -171,6 +177,67 @@ def _memory(parts: Parts) -> MemoryBody:
         unsaved_turns=status.unsaved_turns,
         last_error=status.last_error,
         last_error_at=status.last_error_at,
+    )
+
+
+# Turns that wait where the database keeps up: what comes while one batch is written.
+_KEEPS_UP: Final = 500
+
+
+def _history(parts: Parts) -> HistoryBody:
+    recorder = parts.recorder
+    level: Level = "ok"
+    detail = "Every turn is written within a second of its end."
+    if parts.settings.history_days == 0:
+        level, detail = "off", "Nothing is kept of calls, because HISTORY_DAYS is 0."
+    elif recorder.waiting > _KEEPS_UP:
+        level, detail = "warning", "The database is slow or away; turns wait in memory until it answers."
+    elif recorder.dropped:
+        level, detail = "warning", "Turns were lost: the database was away for longer than they could wait."
+    return HistoryBody(
+        level=level, detail=detail, waiting=recorder.waiting, written=recorder.written, dropped=recorder.dropped
+    )
+
+
+async def _today(parts: Parts) -> BucketBody | None:
+    """Since midnight by the clock of this machine."""
+    now = datetime.now().astimezone()
+    midnight = datetime.combine(now.date(), time.min).astimezone()
+    try:
+        # Offsets from UTC are whole quarters of an hour, so no bucket begins before midnight.
+        found = await parts.history.statistics(midnight, now, 15)
+    except DatabaseError:
+        return None
+    return BucketBody.model_validate(found.total)
+
+
+async def read_statistics(parts: Parts, hours: int) -> StatisticsBody:
+    """Turns, errors and latencies of the last hours, which must be among :data:`app.api.samples.RANGES`. Shared, so it
+    may be some seconds old.
+
+    Raises:
+        DatabaseUnavailable: the database does not answer.
+    """
+
+    async def read() -> StatisticsBody:
+        now = datetime.now(UTC)
+        return statistics_body(await parts.history.statistics(now - timedelta(hours=hours), now, _BUCKETS[hours]))
+
+    return await parts.samples.statistics[hours].get(read)
+
+
+# Minutes of a bucket, by hours.
+_BUCKETS: Final = {1: 1, 24: 15, 168: 60}
+
+
+def statistics_body(found: Statistics) -> StatisticsBody:
+    """As the API has it."""
+    return StatisticsBody.model_construct(
+        since=found.since,
+        until=found.until,
+        bucket_minutes=found.bucket_minutes,
+        total=BucketBody.model_validate(found.total),
+        buckets=[BucketBody.model_validate(each) for each in found.buckets],
     )
 
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic_settings import EnvSettingsSource
 
 from app.core.errors import SettingsError
+from app.core.logging import SecretMask
 from app.core.settings import Settings, load_settings
 from app.doctor.described import Described, descriptions
 from app.doctor.settings import unknown_names
@@ -114,11 +115,8 @@ def _without_file(file: Path, settings: Settings) -> Settings:
 
 
 def masked_for(settings: Settings, text: str) -> str:
-    """The text without any secret of the settings; longer ones first, since one may hold another."""
-    secrets = {secret.get_secret_value() for secret in settings.secrets()}
-    for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, MASK) if secret else text
-    return text
+    """The text without the secrets of the settings, as the log would have it."""
+    return SecretMask(secret.get_secret_value() for secret in settings.secrets())(text)
 
 
 def _explained(settings: Settings, next_time: Settings) -> list[Setting]:

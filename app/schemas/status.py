@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from app.schemas.calls import BucketBody
+
 Level = Literal["ok", "warning", "error", "off"]
 
 
@@ -99,6 +101,16 @@ class ProviderBody(BaseModel):
     last_error_at: datetime | None
 
 
+class HistoryBody(BaseModel):
+    """What is written of calls, behind them."""
+
+    level: Level
+    detail: str = Field(examples=["Every turn is written within a second of its end."])
+    waiting: int = Field(description="Turns that are not written yet.", examples=[0])
+    written: int = Field(description="Turns written since the start.", examples=[1024])
+    dropped: int = Field(description="Turns lost since the start: the database was away for too long.", examples=[0])
+
+
 class StatusBody(BaseModel):
     """Everything that the status page shows. `level`: `ok`, `warning`, `error`, or `off` for what is not configured."""
 
@@ -107,6 +119,10 @@ class StatusBody(BaseModel):
     calls: CallsBody | None = Field(description="Null while ARI is not configured.")
     database: DatabaseBody
     memory: MemoryBody
+    history: HistoryBody
+    today: BucketBody | None = Field(
+        description="Turns since midnight where the service runs. Null: the database does not answer."
+    )
     model: ModelBody
     providers: list[ProviderBody]
 

@@ -23,6 +23,7 @@ from app.core.security import Credentials
 from app.core.settings import Settings
 from app.db.database import Database
 from app.history.live import LiveHub
+from app.history.recorder import Recorder
 from app.history.store import HistoryStore
 from app.llm.registry import Models
 from app.memory.interface import MemoryStatus
@@ -102,6 +103,7 @@ async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
             agent=cast(Any, None),
             executor=cast(Any, None),
             history=HistoryStore(database),
+            recorder=Recorder(database),
             live=LiveHub(),
             ari=cast(Any, Stub(connected())),
             calls=cast(Any, Stub(CallsStatusStub())),
