@@ -14,16 +14,18 @@ from pydantic import AwareDatetime
 from app.api.access import needs
 from app.api.parts import PartsDep
 from app.api.problems import ProblemError
+from app.api.reading import statistics_body
 from app.api.responses import Responses, problems
 from app.core.permissions import Permission
-from app.history.export import as_csv, as_json_lines
+from app.history.export import as_csv, as_json, as_json_lines
 from app.history.live import LiveHub
 from app.history.statistics import fitting_length
 from app.history.store import CallFilter, ConversationSort, TurnSort
 from app.schemas.calls import (
-    BucketBody,
     ConversationBody,
     ConversationDetailBody,
+    NowBody,
+    RunningTurnBody,
     StatisticsBody,
     TurnBody,
     TurnDetailBody,
@@ -65,7 +67,12 @@ def call_filter(
     ] = "",
     status: Annotated[
         str,
-        Query(max_length=40, pattern=r"^[A-Z_]*$", description="`AI_STATUS`, or `ABANDONED`.", examples=["TIMEOUT"]),
+        Query(
+            max_length=40,
+            pattern=r"^[A-Z_]*$",
+            description="`AI_STATUS`, `ABANDONED` or `UNDELIVERED`; `FAILED`: any but `OK` and `ABANDONED`.",
+            examples=["TIMEOUT"],
+        ),
     ] = "",
     tool: Annotated[
         str, Query(max_length=100, pattern=_WORDS, description="A tool that was called.", examples=["get_order_status"])
@@ -74,9 +81,12 @@ def call_filter(
         str,
         Query(max_length=100, pattern=_WORDS, description="Was said, by either side, in any case.", examples=["order"]),
     ] = "",
+    conversation: Annotated[
+        int | None, Query(ge=1, le=2**31 - 1, description="The id of one conversation.", examples=[17])
+    ] = None,
 ) -> CallFilter:
     """The filter of lists and exports."""
-    return CallFilter(_within(since), _within(until), number, prompt, status, tool, text)
+    return CallFilter(within(since), within(until), number, prompt, status, tool, text, conversation)
 
 
 Which = Annotated[CallFilter, Depends(call_filter)]
@@ -154,6 +164,13 @@ async def export_csv(parts: PartsDep, which: Which) -> StreamingResponse:
     return StreamingResponse(lines, media_type="text/csv", headers=_download("turns.csv"))
 
 
+@router.get("/now", summary="Read what is running")
+@needs(Permission.READ)
+async def now(parts: PartsDep) -> NowBody:
+    """The turns of this instance that have begun and not ended."""
+    return NowBody(turns=[RunningTurnBody(**each) for each in parts.live.now()])
+
+
 @router.get("/stats", summary="Turns, errors and latencies over time", responses=problems(422))
 @needs(Permission.READ)
 async def statistics(
@@ -165,21 +182,14 @@ async def statistics(
     ] = None,
 ) -> StatisticsBody:
     """Of the last 24 hours, unless `from` and `to` say otherwise."""
-    end = _within(until) or datetime.now(UTC)
-    begin = _within(since) or end - timedelta(hours=24)
+    end = within(until) or datetime.now(UTC)
+    begin = within(since) or end - timedelta(hours=24)
     length = bucket or fitting_length(begin, end)
     if begin >= end:
         raise _invalid("from", "must be before `to`")
     if (end - begin).total_seconds() / 60 / length > _MOST_BUCKETS:
         raise _invalid("bucket", f"makes more than {_MOST_BUCKETS:,} buckets; choose a longer one, or less time")
-    found = await parts.history.statistics(begin, end, length)
-    return StatisticsBody.model_construct(
-        since=found.since,
-        until=found.until,
-        bucket_minutes=found.bucket_minutes,
-        total=BucketBody.model_validate(found.total),
-        buckets=[BucketBody.model_validate(each) for each in found.buckets],
-    )
+    return statistics_body(await parts.history.statistics(begin, end, length))
 
 
 @router.get(
@@ -189,7 +199,8 @@ async def statistics(
     responses={
         **_stream(
             "text/event-stream",
-            "Server-sent events: `turn_started`, `tool_finished`, `turn_ended`, and `missed` where you were too slow. "
+            "Server-sent events: `now` with what is running, first of all and wherever you were too slow, which "
+            "`missed` tells; `turn_started`, `tool_finished`, `turn_ended`. "
             "A comment comes every 15 seconds where nothing happens.",
             'event: turn_ended\ndata: {"turn_id": "5f3c0a9be1d24c77", "status": "OK"}\n\n',
         ),
@@ -220,14 +231,38 @@ async def get_conversation(
     )
 
 
+@router.get(
+    "/{conversation_id}/export.json",
+    summary="Export a conversation",
+    response_class=StreamingResponse,
+    responses={
+        200: {"description": "As `/api/calls/{conversation_id}`, with all its turns as `turns`."},
+        **problems(404, 422),
+    },
+)
+@needs(Permission.READ)
+async def export_conversation(parts: PartsDep, conversation_id: Id) -> StreamingResponse:
+    """Whole, as one JSON document."""
+    conversation, _ = await parts.history.conversation(conversation_id, limit=1)
+    pieces = as_json(conversation, parts.history.export(CallFilter(conversation=conversation_id)))
+    headers = _download(f"conversation-{conversation_id}.json")
+    return StreamingResponse(pieces, media_type="application/json", headers=headers)
+
+
 async def _events(hub: LiveHub) -> AsyncIterator[bytes]:
     with hub.watching() as watcher:
-        yield b"retry: 2000\n\n"
+        yield b"retry: 2000\n\n" + _event("now", {"turns": hub.now()})
         async for event in watcher.events(HEARTBEAT):
             if event is None:
                 yield b": still here\n\n"
-            else:
-                yield b"event: %s\ndata: %s\n\n" % (event.kind.encode(), orjson.dumps(event.data, default=str))
+                continue
+            yield _event(event.kind, event.data)
+            if event.kind == "missed":
+                yield _event("now", {"turns": hub.now()})
+
+
+def _event(kind: str, data: Any) -> bytes:
+    return b"event: %s\ndata: %s\n\n" % (kind.encode(), orjson.dumps(data, default=str))
 
 
 async def _after(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -239,7 +274,8 @@ async def _after(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[byte
         await rest.aclose()  # type: ignore[attr-defined]  # it is a generator
 
 
-def _within(moment: datetime | None) -> datetime | None:
+def within(moment: datetime | None) -> datetime | None:
+    """An aware moment in UTC that every database takes; one beyond their years becomes the first or the last."""
     try:
         return None if moment is None else min(max(moment.astimezone(UTC), _FIRST), _LAST)
     except OverflowError:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import orjson
 
-from app.history.records import TurnDetail, TurnSummary
+from app.history.records import ConversationSummary, TurnDetail, TurnSummary
 
 _SUMMARY: Final = tuple(each.name for each in fields(TurnSummary))
 COLUMNS: Final = (*_SUMMARY, "caller_name", "called_number", "detail", "action_data", "tools")
@@ -23,6 +23,18 @@ async def as_json_lines(turns: AsyncIterator[TurnDetail]) -> AsyncIterator[bytes
     async for turn in turns:
         whole = asdict(turn)
         yield orjson.dumps({**whole.pop("summary"), **whole}) + b"\n"
+
+
+async def as_json(conversation: ConversationSummary, turns: AsyncIterator[TurnDetail]) -> AsyncIterator[bytes]:
+    """One JSON object: the conversation, with its turns as ``turns``."""
+    head = asdict(conversation)
+    del head["last_turn"]
+    yield orjson.dumps(head)[:-1] + b',"turns":['
+    comma = b""
+    async for line in as_json_lines(turns):
+        yield comma + line
+        comma = b","
+    yield b"]}\n"
 
 
 async def as_csv(turns: AsyncIterator[TurnDetail]) -> AsyncIterator[bytes]:

@@ -10,7 +10,7 @@ import structlog
 
 from app.core.metrics import UNEXPECTED
 from app.core.settings import Price, Settings
-from app.history.live import LiveEvent, LiveHub
+from app.history.live import LiveHub
 from app.history.record import ToolCallRecord, TurnRecord
 from app.history.recorder import Recorder
 from app.history.redaction import Redaction
@@ -36,8 +36,6 @@ class Journal:
         Args:
             conversation: The dialplan's key.
         """
-        if not self._live.watched:
-            return
         try:
             data = {
                 "turn_id": turn_id,
@@ -47,15 +45,16 @@ class Journal:
                 "caller_text": self._redaction.text(caller_text),
                 "started_at": at.isoformat(),
             }
-            self._live.publish(LiveEvent("turn_started", data))
+            self._live.turn_started(turn_id, data)
         except Exception as error:  # noqa: BLE001 - logged and counted; the call goes on
             _unexpected(error)
 
     def tool_finished(self, turn_id: str, tool: ToolCallRecord) -> None:
         """A tool of the turn answered, or failed."""
-        if not self._live.watched:
-            return
         try:
+            if not self._live.watched:
+                self._live.tool_finished(turn_id, tool.name, None)
+                return
             shown = self._redaction.tool(tool)
             data = {
                 "turn_id": turn_id,
@@ -66,21 +65,22 @@ class Journal:
                 "error": shown.error,
                 "elapsed_ms": shown.elapsed_ms,
             }
-            self._live.publish(LiveEvent("tool_finished", data))
+            self._live.tool_finished(turn_id, tool.name, data)
         except Exception as error:  # noqa: BLE001 - logged and counted; the call goes on
             _unexpected(error)
 
     def turn_ended(self, record: TurnRecord) -> None:
         """A turn ended, in whatever way."""
         if not self._keeps and not self._live.watched:
+            self._live.turn_ended(record.turn_id, None)
             return
         try:
             kept = replace(self._redaction.turn(record), cost_micros=cost_micros(self._prices, record))
             if self._keeps:
                 self._recorder.record(kept)
-            if self._live.watched:
-                self._live.publish(LiveEvent("turn_ended", _ended(kept)))
+            self._live.turn_ended(record.turn_id, _ended(kept) if self._live.watched else None)
         except Exception as error:  # noqa: BLE001 - logged and counted; the call goes on
+            self._live.turn_ended(record.turn_id, None)
             _unexpected(error)
 
 
@@ -89,10 +89,13 @@ def cost_micros(prices: Mapping[str, Price], record: TurnRecord) -> int | None:
 
     A price for a million tokens is the price of one in millionths, so that nothing has to be divided.
     """
-    price = prices.get(record.model)
-    if price is None:
-        return None
-    return round(record.input_tokens * price.input + record.output_tokens * price.output)
+    return cost_of(prices, record.model, record.input_tokens, record.output_tokens)
+
+
+def cost_of(prices: Mapping[str, Price], model: str, input_tokens: int, output_tokens: int) -> int | None:
+    """The same, of these tokens of ``model`` (``provider:model``)."""
+    price = prices.get(model)
+    return None if price is None else round(input_tokens * price.input + output_tokens * price.output)
 
 
 def _ended(record: TurnRecord) -> dict[str, object]:
@@ -101,6 +104,7 @@ def _ended(record: TurnRecord) -> dict[str, object]:
         "conversation": record.shown_conversation,
         "caller_number": record.caller_number,
         "prompt": record.prompt_name,
+        "number": record.number,
         "status": record.status,
         "error": record.error,
         "model": record.model,
@@ -109,6 +113,7 @@ def _ended(record: TurnRecord) -> dict[str, object]:
         "started_at": record.started_at.isoformat(),
         "latency_ms": record.latency_ms,
         "elapsed_ms": record.elapsed_ms,
+        "tools": [tool.name for tool in record.tools],
     }
 
 

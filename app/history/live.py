@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from app.history.errors import TooManyWatchers
@@ -15,7 +15,7 @@ from app.history.errors import TooManyWatchers
 QUEUE: Final = 200
 MOST_WATCHERS: Final = 50
 
-Kind = Literal["turn_started", "tool_finished", "turn_ended", "missed"]
+Kind = Literal["now", "turn_started", "tool_finished", "turn_ended", "missed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +23,19 @@ class LiveEvent:
     """One thing that happened.
 
     Attributes:
-        kind: ``missed`` tells one slow watcher how many events it did not get.
+        kind: ``now`` tells what is running, at the beginning and where events were lost. ``missed`` tells one slow
+            watcher how many events it did not get.
         data: A JSON value.
     """
 
     kind: Kind
     data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    data: Mapping[str, Any]
+    tools: list[str] = field(default_factory=list)
 
 
 class Watcher:
@@ -72,10 +79,12 @@ class Watcher:
 
 
 class LiveHub:
-    """Gives every event to all who watch."""
+    """Gives every event to all who watch, and knows the turns that are running."""
 
     def __init__(self, most: int = MOST_WATCHERS) -> None:
         self._watchers: set[Watcher] = set()
+        # By turn id, in the order of their beginnings. As many as there are calls, which AI_MAX_CALLS limits.
+        self._running: dict[str, _Running] = {}
         self._most = most
         self._closed = False
 
@@ -83,6 +92,37 @@ class LiveHub:
     def watched(self) -> bool:
         """Whether anybody watches."""
         return bool(self._watchers)
+
+    def now(self) -> list[dict[str, Any]]:
+        """The turns that are running, the oldest first: the fields of ``turn_started``, and the ``tools`` that were
+        called so far."""
+        return [{**each.data, "tools": list(each.tools)} for each in self._running.values()]
+
+    def turn_started(self, turn_id: str, data: Mapping[str, Any]) -> None:
+        """A turn is running. Returns at once."""
+        self._running[turn_id] = _Running(data)
+        self.publish(LiveEvent("turn_started", data))
+
+    def tool_finished(self, turn_id: str, name: str, data: Mapping[str, Any] | None) -> None:
+        """It called a tool. Returns at once.
+
+        Args:
+            data: Of the event; None where nobody watches.
+        """
+        if (running := self._running.get(turn_id)) is not None:
+            running.tools.append(name)
+        if data is not None:
+            self.publish(LiveEvent("tool_finished", data))
+
+    def turn_ended(self, turn_id: str, data: Mapping[str, Any] | None) -> None:
+        """It is running no more. Returns at once.
+
+        Args:
+            data: Of the event; None where nobody watches.
+        """
+        self._running.pop(turn_id, None)
+        if data is not None:
+            self.publish(LiveEvent("turn_ended", data))
 
     def publish(self, event: LiveEvent) -> None:
         """Give an event to all. Returns at once."""

@@ -19,6 +19,9 @@ UNDELIVERED: Final = "UNDELIVERED"
 FINE: Final = ("OK", ABANDONED)
 """Statuses that are no failure of ours."""
 
+FAILED: Final = "FAILED"
+"""No status, but what filters call all that are not :data:`FINE`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Span:

@@ -10,7 +10,11 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class ConversationSummary:
-    """A line of the list of conversations. Counts, tokens and cost are of all turns, also of deleted ones."""
+    """A line of the list of conversations. Counts, tokens and cost are of all turns, also of deleted ones.
+
+    Attributes:
+        last_turn: None where it was deleted for its age.
+    """
 
     id: int
     pbx: str
@@ -26,6 +30,7 @@ class ConversationSummary:
     input_tokens: int
     output_tokens: int
     cost_micros: int | None
+    last_turn: TurnSummary | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, Select, exists, func, select
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.database import Database
 from app.db.page import Page, like_pattern
 from app.history.errors import ConversationNotFound, TurnNotFound
+from app.history.record import FAILED, FINE
 from app.history.records import ConversationSummary, PromptUse, Statistics, TurnDetail, TurnSummary
 from app.history.statistics import read_statistics
 from app.models.conversation import ConversationRow
 from app.models.turn import TurnDetailRow, TurnRow, TurnToolRow
 
-ConversationSort = Literal["-last_at", "last_at", "-started_at", "started_at"]
+ConversationSort = Literal[
+    "-last_at", "last_at", "-started_at", "started_at", "-turns", "turns", "-cost_micros", "cost_micros"
+]
 TurnSort = Literal["-started_at", "started_at", "-latency_ms", "latency_ms"]
 
+_OF_CONVERSATION: Final = tuple(
+    each.name for each in fields(ConversationSummary) if each.name not in ("key", "last_turn")
+)
 # Turns that an export reads at once.
 _CHUNK: Final = 200
 # Conversations that match, from which on they are found faster one by one.
@@ -35,8 +41,10 @@ class CallFilter:
         since, until: Aware; the turn began at or after the one, and before the other.
         number: A part of the caller's number.
         prompt: The prompt's name, as it was when the turn ended.
+        status: As in the record, or :data:`~app.history.record.FAILED`: all that are no success and no hang-up.
         tool: The name of a tool that the turn called.
         text: A part of what the caller said or was answered, in any case.
+        conversation: The id of the conversation.
     """
 
     since: datetime | None = None
@@ -46,6 +54,7 @@ class CallFilter:
     status: str = ""
     tool: str = ""
     text: str = ""
+    conversation: int | None = None
 
 
 class HistoryStore:
@@ -64,7 +73,9 @@ class HistoryStore:
     ) -> Page[ConversationSummary]:
         """Conversations, a page at a time."""
         matching = _conversations_that(which or CallFilter())
-        column = ConversationRow.last_at if sort.endswith("last_at") else ConversationRow.started_at
+        column = getattr(ConversationRow, sort.removeprefix("-"))
+        if column is ConversationRow.cost_micros:
+            column = func.coalesce(column, -1)  # databases do not agree on the place of NULL
         async with self._database.session() as session:
             total = await session.scalar(select(func.count()).select_from(ConversationRow).where(*matching)) or 0
             if total > _MANY and not (which and which.tool):
@@ -78,7 +89,7 @@ class HistoryStore:
                 .offset(offset)
                 .limit(limit)
             )
-            return Page([_conversation(row) for row in rows], total, offset, limit)
+            return Page(await _with_last_turns(session, rows.all()), total, offset, limit)
 
     async def turns(
         self, which: CallFilter | None = None, *, offset: int = 0, limit: int = 50, sort: TurnSort = "-started_at"
@@ -119,7 +130,24 @@ class HistoryStore:
             total = await session.scalar(select(func.count()).select_from(TurnRow).where(of_it)) or 0
             ordered = _whole().where(of_it).order_by(TurnRow.started_at, TurnRow.id)
             turns = await _read(session, ordered.offset(offset).limit(limit))
-            return _conversation(row), Page([turn for _, turn in turns], total, offset, limit)
+            (conversation,) = await _with_last_turns(session, [row])
+            return conversation, Page([turn for _, turn in turns], total, offset, limit)
+
+    async def place(self, turn_id: str) -> tuple[int, int]:
+        """Where a turn is to be found: its conversation's id, and how many of its turns come before it.
+
+        Raises:
+            TurnNotFound: see :meth:`turn`.
+        """
+        async with self._database.session() as session:
+            row = await session.scalar(select(TurnRow).where(TurnRow.turn_id == turn_id))
+            if row is None:
+                raise _no_turn()
+            at, number = row.started_at, row.id
+            before = or_(TurnRow.started_at < at, and_(TurnRow.started_at == at, TurnRow.id < number))
+            of_it = TurnRow.conversation_id == row.conversation_id
+            count = await session.scalar(select(func.count()).select_from(TurnRow).where(of_it, before))
+            return row.conversation_id, count or 0
 
     async def turn(self, turn_id: str) -> TurnDetail:
         """One turn, by the id that is in the log.
@@ -130,9 +158,7 @@ class HistoryStore:
         async with self._database.session() as session:
             found = await _read(session, _whole().where(TurnRow.turn_id == turn_id))
         if not found:
-            raise TurnNotFound(
-                "There is no such turn. It is written a second after its end, and deleted after HISTORY_DAYS days."
-            )
+            raise _no_turn()
         return found[0][1]
 
     async def export(self, which: CallFilter | None = None) -> AsyncIterator[TurnDetail]:
@@ -201,10 +227,14 @@ def _turns_that(which: CallFilter) -> list[ColumnElement[bool]]:
         matching.append(TurnRow.caller_number.like(like_pattern(which.number), escape="\\"))
     if which.prompt:
         matching.append(TurnRow.prompt_name == which.prompt)
-    if which.status:
+    if which.status == FAILED:
+        matching.append(TurnRow.status.not_in(FINE))
+    elif which.status:
         matching.append(TurnRow.status == which.status)
     if which.tool:
         matching.append(TurnRow.id.in_(select(TurnToolRow.turn_row_id).where(TurnToolRow.name == which.tool)))
+    if which.conversation is not None:
+        matching.append(TurnRow.conversation_id == which.conversation)
     if which.text:
         matching.append(TurnRow.search_text.like(like_pattern(which.text.casefold()), escape="\\"))
     return matching
@@ -223,6 +253,8 @@ def _conversations_that(which: CallFilter, *, each: bool = False) -> list[Column
         matching.append(ConversationRow.started_at < which.until)
     if which.number:
         matching.append(ConversationRow.caller_number.like(like_pattern(which.number), escape="\\"))
+    if which.conversation is not None:
+        matching.append(ConversationRow.id == which.conversation)
     return matching
 
 
@@ -234,9 +266,32 @@ async def _read(session: AsyncSession, query: Select[TurnRow, TurnDetailRow]) ->
     return [(row.id, _detail(row, detail)) for row, detail in await session.execute(query)]
 
 
-def _conversation(row: ConversationRow) -> ConversationSummary:
-    same = {each.name: getattr(row, each.name) for each in fields(ConversationSummary) if each.name != "key"}
-    return ConversationSummary(key=row.shown_key, **same)
+async def _with_last_turns(session: AsyncSession, rows: Sequence[ConversationRow]) -> list[ConversationSummary]:
+    """What lists show of each conversation, with two more queries for all of them."""
+    last = (
+        select(TurnRow.id)
+        .where(TurnRow.conversation_id == ConversationRow.id)
+        .order_by(TurnRow.started_at.desc(), TurnRow.id.desc())
+        .limit(1)
+        .correlate(ConversationRow)
+        .scalar_subquery()
+    )
+    # The ids first: from an index alone, one look-up a conversation, also where one has a hundred thousand turns.
+    ids = await session.scalars(select(last).where(ConversationRow.id.in_([row.id for row in rows])))
+    turns = await session.scalars(select(TurnRow).where(TurnRow.id.in_([each for each in ids if each is not None])))
+    by_conversation = {turn.conversation_id: _summary(turn) for turn in turns}
+    return [_conversation(row, by_conversation.get(row.id)) for row in rows]
+
+
+def _conversation(row: ConversationRow, last_turn: TurnSummary | None) -> ConversationSummary:
+    same = {name: getattr(row, name) for name in _OF_CONVERSATION}
+    return ConversationSummary(key=row.shown_key, last_turn=last_turn, **same)
+
+
+def _no_turn() -> TurnNotFound:
+    return TurnNotFound(
+        "There is no such turn. It is written a second after its end, and deleted after HISTORY_DAYS days."
+    )
 
 
 def _summary(row: TurnRow) -> TurnSummary:

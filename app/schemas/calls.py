@@ -11,29 +11,6 @@ from app.history.records import TurnDetail
 from app.schemas.page import PageBody
 
 
-class ConversationBody(BaseModel):
-    """A line of the list of conversations. Counts, tokens and cost are of all turns, also of those deleted for age."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    id: int = Field(examples=[17])
-    pbx: str = Field(description="Names the Asterisk.", examples=["pbx-1"])
-    key: str = Field(description="`UNIQUEID` as the dialplan passed it.", examples=["1763801234.17"])
-    caller_number: str = Field(examples=["+4915112345678"])
-    caller_name: str = Field(examples=["Ada"])
-    started_at: datetime
-    last_at: datetime = Field(description="When its last turn began.")
-    turns: int = Field(examples=[3])
-    failed_turns: int = Field(description="Neither `OK` nor `ABANDONED`.", examples=[0])
-    last_status: str = Field(examples=["OK"])
-    prompt_name: str = Field(description="Of the last turn that had one.", examples=["receptionist"])
-    input_tokens: int = Field(examples=[1200])
-    output_tokens: int = Field(examples=[90])
-    cost_micros: int | None = Field(
-        description="Millionths of the currency of `HISTORY_PRICES`; null: no model had a price.", examples=[480]
-    )
-
-
 class TurnBody(BaseModel):
     """A line of the list of turns."""
 
@@ -63,6 +40,30 @@ class TurnBody(BaseModel):
     cost_micros: int | None = Field(examples=[160])
     caller_text: str = Field(examples=["Where is my order?"])
     answer_text: str = Field(examples=["It arrives tomorrow."])
+
+
+class ConversationBody(BaseModel):
+    """A line of the list of conversations. Counts, tokens and cost are of all turns, also of those deleted for age."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int = Field(examples=[17])
+    pbx: str = Field(description="Names the Asterisk.", examples=["pbx-1"])
+    key: str = Field(description="`UNIQUEID` as the dialplan passed it.", examples=["1763801234.17"])
+    caller_number: str = Field(examples=["+4915112345678"])
+    caller_name: str = Field(examples=["Ada"])
+    started_at: datetime
+    last_at: datetime = Field(description="When its last turn began.")
+    turns: int = Field(examples=[3])
+    failed_turns: int = Field(description="Neither `OK` nor `ABANDONED`.", examples=[0])
+    last_status: str = Field(examples=["OK"])
+    prompt_name: str = Field(description="Of the last turn that had one.", examples=["receptionist"])
+    input_tokens: int = Field(examples=[1200])
+    output_tokens: int = Field(examples=[90])
+    cost_micros: int | None = Field(
+        description="Millionths of the currency of `HISTORY_PRICES`; null: no model had a price.", examples=[480]
+    )
+    last_turn: TurnBody | None = Field(default=None, description="Null: it was deleted for its age.")
 
 
 class ToolCallBody(BaseModel):
@@ -127,6 +128,24 @@ class ConversationDetailBody(ConversationBody):
     """A conversation with its turns, in the order of time."""
 
     history: PageBody[TurnDetailBody]
+
+
+class RunningTurnBody(BaseModel):
+    """A turn that has not ended yet."""
+
+    turn_id: str = Field(description="As in the log.", examples=["5f3c0a9be1d24c77"])
+    conversation: str = Field(description="`UNIQUEID` as the dialplan passed it.", examples=["1763801234.17"])
+    caller_number: str = Field(examples=["+4915112345678"])
+    prompt: str = Field(examples=["receptionist"])
+    caller_text: str = Field(examples=["Where is my order?"])
+    started_at: datetime
+    tools: list[str] = Field(description="Called so far.", examples=[["get_order_status"]])
+
+
+class NowBody(BaseModel):
+    """What this instance is doing."""
+
+    turns: list[RunningTurnBody] = Field(description="Running, the oldest first.")
 
 
 class BucketBody(BaseModel):

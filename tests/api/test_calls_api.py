@@ -117,13 +117,45 @@ async def test_nothing_of_it_is_for_strangers(stranger: httpx2.AsyncClient, path
 async def test_live_events_come_as_server_sent_events_and_end_with_the_hub(parts: Parts) -> None:
     answer = await live(parts)
     pieces: Any = answer.body_iterator
-    assert await anext(pieces) == b"retry: 2000\n\n"
+    assert await anext(pieces) == b'retry: 2000\n\nevent: now\ndata: {"turns":[]}\n\n'
     parts.live.publish(LiveEvent("turn_ended", {"turn_id": "t", "text": "line\nline"}))
     piece = await anext(pieces)
     assert piece == b'event: turn_ended\ndata: {"turn_id":"t","text":"line\\nline"}\n\n'
     parts.live.close()
     assert [each async for each in pieces] == []
     assert not parts.live.watched
+
+
+async def test_what_is_running_is_told_at_once_and_where_events_were_lost(
+    client: httpx2.AsyncClient, parts: Parts
+) -> None:
+    begun = {"turn_id": "t", "conversation": "c", "caller_number": "1", "prompt": "p", "caller_text": "hello"}
+    parts.live.turn_started("t", {**begun, "started_at": START.isoformat()})
+    parts.live.tool_finished("t", "weather", None)
+    (running,) = (await get(client, "/now"))["turns"]
+    assert (running["caller_text"], running["tools"]) == ("hello", ["weather"])
+    pieces: Any = (await live(parts)).body_iterator
+    assert b'"turn_id":"t"' in await anext(pieces)
+    for _ in range(250):
+        parts.live.publish(LiveEvent("tool_finished", {}))
+    parts.live.turn_ended("t", {"turn_id": "t"})
+    assert (await anext(pieces)).startswith(b"event: missed")
+    assert await anext(pieces) == b'event: now\ndata: {"turns":[]}\n\n'
+    assert (await get(client, "/now")) == {"turns": []}
+    await pieces.aclose()
+
+
+async def test_one_conversation_is_exported_whole(calls: httpx2.AsyncClient) -> None:
+    (found,) = (await get(calls, "", status="FAILED"))["items"]
+    assert found["last_turn"]["turn_id"] == "turn-2"
+    answer = await calls.get(f"/api/calls/{found['id']}/export.json")
+    assert "attachment" in answer.headers["content-disposition"]
+    whole = answer.json()
+    assert (whole["turns"][0]["turn_id"], len(whole["turns"])) == ("turn-1", 2)
+    assert whole["caller_number"] == "+4915112345678"
+    assert (await calls.get("/api/calls/999/export.json")).status_code == 404
+    lines = (await calls.get("/api/calls/export.json", params={"conversation": found["id"]})).text.splitlines()
+    assert len(lines) == 2
 
 
 async def test_a_slow_watcher_is_told_what_it_missed() -> None:

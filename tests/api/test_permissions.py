@@ -33,6 +33,13 @@ TABLE: Final = {
     "GET /static": OPEN,
     "GET /api/example/orders/{order_id}": OPEN,
     "GET /api/status": V,
+    "GET /api/status/live": V,
+    "GET /api/dialplan": V,
+    "GET /api/dialplan.conf": V,
+    "GET /api/settings": A,
+    "GET /api/doctor": A,
+    "POST /api/doctor": A,
+    "GET /api/setup": A,
     "GET /api/calls": V,
     "GET /api/calls/{conversation_id}": V,
     "GET /api/calls/turns": V,
@@ -41,6 +48,8 @@ TABLE: Final = {
     "GET /api/calls/export.csv": V,
     "GET /api/calls/stats": V,
     "GET /api/calls/live": V,
+    "GET /api/calls/now": V,
+    "GET /api/calls/{conversation_id}/export.json": V,
     "GET /api/prompts": V,
     "POST /api/prompts": E,
     "GET /api/prompts/{prompt_id}": V,
@@ -56,6 +65,10 @@ TABLE: Final = {
     "PUT /api/tools/{tool_id}": E,
     "DELETE /api/tools/{tool_id}": E,
     "POST /api/tools/{tool_id}/enabled": E,
+    "POST /api/tools/check": E,
+    "POST /api/tools/try": E,
+    "POST /api/tools/{tool_id}/duplicate": E,
+    "GET /api/tools/{tool_id}/usage": V,
     "GET /api/tools/{tool_id}/versions": V,
     "GET /api/tools/{tool_id}/versions/{number}": V,
     "GET /api/me": V,
@@ -69,6 +82,27 @@ TABLE: Final = {
     "PATCH /api/users/{user_id}": A,
     "DELETE /api/users/{user_id}": A,
     "GET /api/audit": A,
+    "GET /api/audit/{entry_id}": A,
+    "GET /ui/account": V,
+    "GET /ui/account/password": V,
+    "POST /ui/account/password": V,
+    "GET /ui/account/tokens/new": V,
+    "POST /ui/account/tokens/new": V,
+    "GET /ui/account/tokens/{token_id}/revoke": V,
+    "POST /ui/account/tokens/{token_id}/revoke": V,
+    "POST /ui/account/sign-out": V,
+    "GET /ui/users": A,
+    "GET /ui/users/new": A,
+    "POST /ui/users/new": A,
+    "GET /ui/users/tokens": A,
+    "GET /ui/users/{user_id}": A,
+    "POST /ui/users/{user_id}": A,
+    "GET /ui/users/{user_id}/password": A,
+    "POST /ui/users/{user_id}/password": A,
+    "GET /ui/users/{user_id}/delete": A,
+    "POST /ui/users/{user_id}/delete": A,
+    "GET /ui/audit": A,
+    "GET /ui/audit/{entry_id}": A,
 }
 
 PASSWORD: Final = "a long password"
@@ -105,12 +139,13 @@ async def test_every_role_gets_exactly_what_it_may(
     app: FastAPI, people: dict[Role, tuple[str, str]], role: Role
 ) -> None:
     ranks = [OPEN, *Role]
-    app.state.parts.live.close()  # an open live view would never end
+    for watched in (app.state.parts.live, app.state.parts.samples.watchers):
+        watched.close()  # an open live view would never end
     async with client_for(app, people[role]) as client:
         for route, least in TABLE.items():
             method, path = route.split()
             # Things that are not there: who may is told so, and nothing changes.
-            for name in ("{prompt_id}", "{tool_id}", "{user_id}", "{token_id}", "{number}"):
+            for name in ("{prompt_id}", "{tool_id}", "{user_id}", "{token_id}", "{number}", "{entry_id}"):
                 path = path.replace(name, "99999")
             response = await client.request(method, path.replace("{order_id}", "A1042"))
             refused = response.status_code == 403

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from app.db.database import Database
 from app.history.errors import ConversationNotFound, TurnNotFound
+from app.history.record import FAILED
 from app.history.rows import write
 from app.history.store import CallFilter, HistoryStore
 from tests.history.conftest import START, make_tool, make_turn
@@ -35,6 +41,8 @@ async def store(database: Database) -> HistoryStore:
         (CallFilter(number="4915"), [64, 3, 2]),
         (CallFilter(prompt="other"), [3]),
         (CallFilter(status="TIMEOUT"), [2]),
+        (CallFilter(status=FAILED), [2]),
+        (CallFilter(conversation=999_999), []),
         (CallFilter(tool="weather"), [3]),
         (CallFilter(text="änderung"), [1]),
         (CallFilter(text="0% SURE_"), [64]),
@@ -76,6 +84,56 @@ async def test_a_conversation_has_its_turns_in_the_order_of_time(store: HistoryS
         await store.conversation(999_999)
     with pytest.raises(TurnNotFound):
         await store.turn("nobody")
+
+
+async def test_each_conversation_shows_its_last_turn(store: HistoryStore) -> None:
+    page = await store.conversations(sort="-turns")
+    assert [each.last_turn.turn_id for each in page.items if each.last_turn] == ["turn-2", "turn-64", "turn-3"]
+    assert [each.turns for each in page.items] == [2, 1, 1]
+    costly = await store.conversations(sort="-cost_micros")
+    assert len(costly.items) == 3
+
+
+async def test_a_turn_has_its_place_in_its_conversation(store: HistoryStore) -> None:
+    found = (await store.conversations(CallFilter(status="TIMEOUT"))).items[0]
+    assert await store.place("turn-1") == (found.id, 0)
+    assert await store.place("turn-2") == (found.id, 1)
+    with pytest.raises(TurnNotFound):
+        await store.place("nobody")
+
+
+async def test_a_page_of_a_conversation_takes_the_same_few_queries_whatever_its_length(
+    store: HistoryStore, database: Database
+) -> None:
+    async with database.session() as session:
+        turns = [make_turn(1000 + n, conversation="pbx:long", tools=(make_tool(),)) for n in range(150)]
+        await write(session, turns)
+    conversations = (await store.conversations(sort="-turns")).items
+    counts = []
+    for conversation in (conversations[0], conversations[-1]):
+        with queries() as asked:
+            await store.conversation(conversation.id)
+        counts.append(len(asked))
+    assert counts[0] == counts[1] <= 6
+    with queries() as asked:
+        await store.conversations()
+    assert len(asked) <= 5
+
+
+@contextmanager
+def queries() -> Iterator[list[str]]:
+    """The SELECTs of the block."""
+    asked: list[str] = []
+
+    def note(*args: Any) -> None:
+        if args[2].lstrip().upper().startswith("SELECT"):
+            asked.append(args[2])
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield asked
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
 
 
 async def test_statistics_count_and_rank_in_buckets(store: HistoryStore, database: Database) -> None:
