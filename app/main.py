@@ -29,6 +29,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.accounts.accounts import open_accounts
 from app.agent.agent import Agent
 from app.agent.history import TurnCodec
+from app.agent.warm import Rewarming
 from app.api.install import install as install_api
 from app.api.parts import Parts
 from app.ari.client import AriClient
@@ -51,12 +52,16 @@ from app.memory.factory import make_memory
 from app.process import at_stop_signal, listen, run, start_logging
 from app.prompts.catalog import PromptCatalog
 from app.prompts.store import PromptStore
+from app.rehearsal.rehearsal import Rehearsal
 from app.tools.catalog import ToolCatalog
 from app.tools.execution import ToolExecutor
 from app.tools.store import ToolStore
 from app.web.install import install as install_web
 
 logger = structlog.get_logger("app.main")
+
+# Seconds between two graphs that are compiled again after a change, for calls in between.
+_WARM_PAUSE = 0.05
 
 
 def package_version() -> str:
@@ -115,6 +120,9 @@ async def open_parts(settings: Settings, *, calls: bool = True) -> AsyncIterator
         stack.callback(live.close)
         journal = Journal(settings, recorder, live)
 
+        rewarming = Rewarming(lambda: agent.warm_prompts(prompt_catalog.all(), pause=_WARM_PAUSE))
+        prompt_catalog.when_changed = tool_catalog.when_changed = rewarming.changed
+
         secret_key = load_secret_key(settings)
         if calls and not settings.asterisk_ari_url:
             logger.warning("ari.not_configured", detail="ASTERISK_ARI_URL is not set, so no calls are served")
@@ -122,6 +130,19 @@ async def open_parts(settings: Settings, *, calls: bool = True) -> AsyncIterator
         if calls and settings.asterisk_ari_url:
             supervisor = CallSupervisor(settings, agent, prompt_catalog, journal)
         ari = AriClient(_ari_config(settings), supervisor) if supervisor else None
+        history = HistoryStore(database)
+        rehearsal = Rehearsal(
+            settings,
+            agent,
+            models,
+            memory,
+            prompts,
+            prompt_catalog,
+            tool_catalog,
+            history,
+            calls_full=lambda: supervisor is not None and supervisor.status.active >= supervisor.status.limit,
+        )
+        stack.callback(rehearsal.close)
         parts = Parts(
             settings=settings,
             database=database,
@@ -133,7 +154,8 @@ async def open_parts(settings: Settings, *, calls: bool = True) -> AsyncIterator
             memory=memory,
             agent=agent,
             executor=executor,
-            history=HistoryStore(database),
+            history=history,
+            rehearsal=rehearsal,
             recorder=recorder,
             live=live,
             ari=ari,
@@ -149,6 +171,7 @@ async def open_parts(settings: Settings, *, calls: bool = True) -> AsyncIterator
         running = [
             background.create_task(watch_event_loop(), name="loop lag"),
             background.create_task(accounts.last_seen.run(), name="last seen"),
+            background.create_task(rewarming.run(), name="warm"),
             background.create_task(Retention(database, settings.history_days).run(), name="history.retention"),
         ]
         if supervisor is not None and ari is not None:
@@ -228,7 +251,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 raise
             app.state.parts = parts
             # Live views never end by themselves, and the web server waits for them before it stops anything else.
-            for watched in (parts.live, parts.samples.watchers):
+            for watched in (parts.live, parts.samples.watchers, parts.rehearsal):
                 stack.enter_context(at_stop_signal(watched.close))
             if parts.credentials.generated:
                 _show_password(settings, parts)

@@ -22,11 +22,11 @@ from langgraph.errors import GraphRecursionError
 from app.agent.errors import AgentError, StepLimit, TurnTimeout
 from app.agent.events import AgentEvent, Done, TextDelta
 from app.agent.fallback import first_sign_by, may_fall_back, models_to_try
-from app.agent.graph import MAX_GRAPHS, Graph, Graphs, TurnContext
+from app.agent.graph import MAX_GRAPHS, MAX_REHEARSED_GRAPHS, Graph, Graphs, TurnContext
 from app.agent.history import TurnMessages, recall
 from app.agent.progress import Progress
 from app.agent.stream import Answer, StreamReader
-from app.agent.turn import TurnRequest
+from app.agent.turn import Rehearsed, TurnRequest
 from app.agent.warm import warm_up
 from app.core.errors import GatewayError
 from app.core.metrics import FIRST_TEXT_SECONDS, MODEL_ERRORS, MODEL_FALLBACKS, TOKENS, UNEXPECTED
@@ -37,9 +37,9 @@ from app.memory.interface import Conversation, ConversationMemory
 from app.prompts.errors import PromptError
 from app.prompts.prompt import Prompt
 from app.prompts.render import render
-from app.tools.adapter import CALL_CONTEXT
+from app.tools.adapter import CALL_CONTEXT, STAND_IN
 from app.tools.definition import CallContext, ToolDefinition
-from app.tools.execution import ToolExecutor
+from app.tools.execution import RunsTools
 
 _log = structlog.get_logger(__name__)
 
@@ -72,7 +72,7 @@ class Agent:
         self,
         models: Models,
         tools: Tools,
-        executor: ToolExecutor,
+        executor: RunsTools,
         memory: ConversationMemory[TurnMessages],
         settings: Settings,
     ) -> None:
@@ -80,6 +80,8 @@ class Agent:
         self._tools = tools
         self._memory = memory
         self._graphs = Graphs(executor)
+        # Apart, so that drafts never push the graphs of calls out.
+        self._rehearsed_graphs = Graphs(executor, MAX_REHEARSED_GRAPHS)
         self._max_rounds = settings.ai_max_steps
         self._max_tokens = settings.ai_max_output_tokens
         self._memory_tokens = settings.ai_memory_max_tokens
@@ -116,7 +118,8 @@ class Agent:
                             yield event
                 answer = reader.finish()
             except (ModelError, AgentError) as error:
-                self._failed(ref, error)
+                if turn.rehearsed is None:
+                    self._failed(ref, error)
                 again = not last and may_fall_back(error, committed=reader.committed)
                 log.warning("model.failed", model=str(ref), error=error.code, detail=str(error), falls_back=again)
                 if not again:
@@ -125,7 +128,7 @@ class Agent:
             break
         if ref is not models[0]:
             MODEL_FALLBACKS.inc()
-        self._succeeded(ref, progress)
+        self._succeeded(ref, progress, rehearsed=turn.rehearsed is not None)
         with progress.measure("memory", "save"):
             number = await self._commit(turn, ref, reader, answer)
         if answer.action is not None:
@@ -139,6 +142,7 @@ class Agent:
             output=answer.output,
             first_text_ms=progress.first_text_ms,
             timings=tuple(progress.timings),
+            model_steps=tuple(progress.steps),
         )
 
     async def warm(self, prompts: Iterable[Prompt] = ()) -> None:
@@ -146,19 +150,31 @@ class Agent:
         ``prompts`` (4 ms each; those beyond the cache's size are left out). What cannot be used is passed over.
         """
         await warm_up(self._attempt_graph)
+        await self.warm_prompts(prompts)
+
+    async def warm_prompts(self, prompts: Iterable[Prompt], pause: float = 0.0) -> None:
+        """Compile what is not compiled yet for turns with ``prompts``, as :meth:`warm` does.
+
+        Args:
+            pause: Seconds after each graph that was compiled, which holds up the event loop for 4 to 50 ms: calls
+                in between shall not wait for a whole row of them.
+        """
         for prompt in itertools.islice(prompts, MAX_GRAPHS):
+            compiled = self._graphs.compiled
             try:
                 render(prompt.content, {})  # compiles the template
                 for ref in models_to_try(self._models.resolve(prompt.model), self._models.fallback):
                     self._graph(ref, prompt)
             except (ModelError, PromptError) as error:
                 _log.info("agent.prompt_not_warmed", prompt=prompt.name, error=error.code, detail=str(error))
-            await asyncio.sleep(0)
+            await asyncio.sleep(pause if self._graphs.compiled > compiled else 0)
 
-    def _graph(self, ref: ModelRef, prompt: Prompt) -> Graph:
+    def _graph(self, ref: ModelRef, prompt: Prompt, rehearsed: Rehearsed | None = None) -> Graph:
         options = ModelOptions(prompt.temperature, self._max_tokens)
-        tools = self._tools.select(prompt.tools)
-        return self._graphs.get(ref, options, prompt, tools, self._models.chat_model, self._models.explain)
+        chosen = rehearsed.tools if rehearsed is not None else None
+        tools = self._tools.select(prompt.tools) if chosen is None else chosen
+        graphs = self._graphs if rehearsed is None else self._rehearsed_graphs
+        return graphs.get(ref, options, prompt, tools, self._models.chat_model, self._models.explain)
 
     async def _recall(self, turn: TurnRequest) -> Conversation[TurnMessages]:
         if turn.conversation is None:
@@ -174,8 +190,9 @@ class Agent:
     ) -> AsyncGenerator[AgentEvent, None]:
         """One model's try at the turn."""
         loop = asyncio.get_running_loop()
-        graph = self._graph(ref, turn.prompt)
-        context = TurnContext(CallContext(turn.turn_id, turn.variables, turn.deadline), self._debug)
+        graph = self._graph(ref, turn.prompt, turn.rehearsed)
+        stand_in = turn.rehearsed.executor if turn.rehearsed is not None else None
+        context = TurnContext(CallContext(turn.turn_id, turn.variables, turn.deadline), self._debug, stand_in)
         sign_by = first_sign_by(loop.time(), turn.deadline, last=last)
         items = self._attempt_graph(graph, messages, context)
         async with aclosing(items):
@@ -191,10 +208,13 @@ class Agent:
                     late = ProviderTimeout(f"{ref} did not answer in time.", provider=ref.provider)
                     if not reader.alive and not last and loop.time() < turn.deadline:
                         raise late from error
-                    if not reader.waits_for_tools:
+                    if not reader.waits_for_tools and turn.rehearsed is None:
                         self._models.failed(ref, late)  # the turn's error is its deadline; the status names the cause
                     raise _too_late() from error
-                for event in reader.feed(mode, payload):
+                events = reader.feed(mode, payload)
+                if mode == "updates":
+                    turn.progress.node(reader)
+                for event in events:
                     if self._debug and not isinstance(event, TextDelta):
                         _log.debug("turn.event", turn_id=turn.turn_id, **_debug_fields(event))
                     yield event
@@ -209,7 +229,7 @@ class Agent:
                 # A round is two supersteps, the last message one more, and the graph wants one to see its end in.
                 "recursion_limit": 2 * self._max_rounds + 4,
                 "max_concurrency": _MAX_PARALLEL_TOOLS,
-                "configurable": {CALL_CONTEXT: context.call},
+                "configurable": {CALL_CONTEXT: context.call, STAND_IN: context.stand_in},
             },
             context=context,
             stream_mode=["messages", "updates"],
@@ -233,9 +253,9 @@ class Agent:
         messages = [HumanMessage(turn.text), *reader.messages]
         return await self._memory.append(turn.conversation, TurnMessages.of(messages, ref.provider, answer.text))
 
-    def _succeeded(self, ref: ModelRef, progress: Progress) -> None:
+    def _succeeded(self, ref: ModelRef, progress: Progress, *, rehearsed: bool) -> None:
         self._models.succeeded(ref)
-        if progress.first_text_ms is not None:
+        if progress.first_text_ms is not None and not rehearsed:
             FIRST_TEXT_SECONDS.labels(provider=ref.provider).observe(progress.first_text_ms / 1000)
         TOKENS.labels(provider=ref.provider, direction="input").inc(progress.usage.input_tokens)
         TOKENS.labels(provider=ref.provider, direction="output").inc(progress.usage.output_tokens)

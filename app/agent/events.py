@@ -89,6 +89,19 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelStep:
+    """One message of the model: from the request until the message was whole.
+
+    Attributes:
+        start_ms, elapsed_ms: Milliseconds from the turn's beginning, and of the step itself.
+    """
+
+    start_ms: float
+    elapsed_ms: float
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """The turn is finished and, if it has a conversation, committed to memory.
 
@@ -99,6 +112,7 @@ class Done:
         output: The fields of the prompt's output schema, where it has one; validated.
         first_text_ms: From the start of the turn until the first text; None when it came only with the output.
         timings: Where the time went, in order.
+        model_steps: The messages of the model that answered, in order; between two of them the tools were at work.
     """
 
     text: str
@@ -109,6 +123,7 @@ class Done:
     output: Mapping[str, Any] | None = None
     first_text_ms: float | None = None
     timings: tuple[Timing, ...] = ()
+    model_steps: tuple[ModelStep, ...] = ()
 
 
 AgentEvent = TextDelta | ToolStarted | ToolFinished | ActionRequested | Done

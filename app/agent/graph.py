@@ -12,10 +12,11 @@ the tools node, and calls of built-in tools are answered without a superstep of 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 import orjson
@@ -44,16 +45,19 @@ from app.llm.interface import ModelOptions, ModelRef
 from app.prompts.prompt import Prompt
 from app.tools.adapter import HttpTool
 from app.tools.definition import CallContext, ToolDefinition
-from app.tools.execution import ToolExecutor
+from app.tools.execution import RunsTools
 
 _log = structlog.get_logger(__name__)
 
 MAX_GRAPHS = 128
+# Of rehearsals: an operator's tries come and go, and each graph holds some megabytes' worth of small objects.
+MAX_REHEARSED_GRAPHS = 24
 _MAX_CORRECTIONS = 1
 _CHUNKS_A_TURN_OF_THE_LOOP = 8
 
 Graph = CompiledStateGraph[Any, Any, Any, Any]
-GraphKey = tuple[ModelRef, ModelOptions, tuple[tuple[int, int], ...], Any, bytes]
+ToolKey = tuple[int, int] | str
+GraphKey = tuple[ModelRef, ModelOptions, tuple[ToolKey, ...], Any, bytes]
 
 
 @dataclass(slots=True)
@@ -63,10 +67,12 @@ class TurnContext:
     Attributes:
         corrections: How often the model was asked to correct its output.
         debug: Whether to log messages.
+        stand_in: Who answers the tools' calls in place of their executor; None: nobody.
     """
 
     call: CallContext
     debug: bool = False
+    stand_in: RunsTools | None = None
     corrections: int = 0
 
 
@@ -157,10 +163,16 @@ def build_graph(
 
 
 class Graphs:
-    """Compiled agents by their configuration; the least recently used one goes when there are too many."""
+    """Compiled agents by their configuration; the least recently used one goes when there are too many.
 
-    def __init__(self, executor: ToolExecutor) -> None:
+    Attributes:
+        compiled: How many were compiled so far.
+    """
+
+    def __init__(self, executor: RunsTools, most: int = MAX_GRAPHS) -> None:
         self._executor = executor
+        self._most = most
+        self.compiled = 0
         self._kept: OrderedDict[GraphKey, Graph] = OrderedDict()
 
     def get(
@@ -178,7 +190,7 @@ class Graphs:
             ModelError: what ``chat_model`` raises.
         """
         schema = b"" if prompt.output_schema is None else orjson.dumps(prompt.output_schema)
-        key: GraphKey = (ref, options, tuple(tool.key for tool in tools), prompt.actions, schema)
+        key: GraphKey = (ref, options, tuple(_key_of(tool) for tool in tools), prompt.actions, schema)
         graph = self._kept.get(key)
         if graph is None:
             rules = Rules(
@@ -188,7 +200,13 @@ class Graphs:
             http_tools: list[BaseTool] = [HttpTool(tool, self._executor) for tool in tools]
             graph = build_graph(chat_model(ref, options), http_tools, rules, lambda error: explain(ref, error))
             self._kept[key] = graph
-            if len(self._kept) > MAX_GRAPHS:
+            self.compiled += 1
+            if len(self._kept) > self._most:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(key)
         return graph
+
+
+def _key_of(tool: ToolDefinition) -> ToolKey:
+    """A version is known by its numbers; a draft only by all that it says."""
+    return tool.key if tool.version else json.dumps(asdict(tool), sort_keys=True, default=str)

@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from app.agent.events import Timing, Usage
+from app.agent.events import ModelStep, Timing, Usage
 
 
 class _Reader(Protocol):
+    steps: int
+
     @property
     def usage(self) -> Usage: ...
 
@@ -26,12 +28,15 @@ class Progress:
         usage: Of that model's finished messages. It is complete when the model's try has ended.
         first_text_ms: From the agent's start until that model's first text; None while there is none.
         timings: Parts that have ended, in the order of their ends, however they ended.
+        steps: That model's messages so far.
     """
 
     model: str = ""
     usage: Usage = field(default_factory=Usage)
     first_text_ms: float | None = None
     timings: list[Timing] = field(default_factory=list)
+    steps: list[ModelStep] = field(default_factory=list)
+    _asked_at: float = 0.0  # since when the model is at its message
     _started: float = 0.0
 
     def begin(self) -> None:
@@ -55,6 +60,7 @@ class Progress:
     def attempt(self, model: str, reader: _Reader) -> Iterator[None]:
         """One model's try, which forgets what the one before it came to."""
         self.model, self.usage, self.first_text_ms = model, Usage(), None
+        self.steps, self._asked_at = [], self.ms()
         with self.measure("model", model):
             try:
                 yield
@@ -65,3 +71,15 @@ class Progress:
         """The model wrote some; only the first time counts."""
         if self.first_text_ms is None:
             self.first_text_ms = self.ms()
+
+    def node(self, reader: _Reader) -> None:
+        """A node of the graph has finished: the model with a message, or a tool, after which the model is asked."""
+        now = self.ms()
+        if reader.steps > len(self.steps):
+            before = self.steps
+            spent = Usage(
+                reader.usage.input_tokens - sum(each.usage.input_tokens for each in before),
+                reader.usage.output_tokens - sum(each.usage.output_tokens for each in before),
+            )
+            self.steps.append(ModelStep(self._asked_at, round(now - self._asked_at, 1), spent))
+        self._asked_at = now

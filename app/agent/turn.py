@@ -7,6 +7,24 @@ from dataclasses import dataclass, field
 
 from app.agent.progress import Progress
 from app.prompts.prompt import Prompt
+from app.tools.definition import ToolDefinition
+from app.tools.execution import RunsTools
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """What is different in a turn that nobody called for: drafts, chosen tools, recorded results.
+
+    Such a turn leaves no trace among those of calls: its compiled graph is kept apart, and its failures are no news of
+    a provider's health.
+
+    Attributes:
+        tools: What the model is offered; drafts among them have version 0. None: what the prompt selects.
+        executor: Who answers the tools' calls; None: the one of calls, so that they really happen.
+    """
+
+    tools: tuple[ToolDefinition, ...] | None = None
+    executor: RunsTools | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +40,7 @@ class TurnRequest:
         model: ``provider`` or ``provider:model`` that overrides the prompt's and the default; None: no override.
         variables: Call variables for the prompt's template and the tools' bound parameters.
         turn_id: Names this turn in logs and idempotency keys.
+        rehearsed: None: a turn of a call. The prompt of a rehearsed one may be in no catalog.
         progress: What is known of the turn so far; kept by the agent, for whoever asked for the turn.
     """
 
@@ -32,4 +51,5 @@ class TurnRequest:
     model: str | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
     turn_id: str = ""
+    rehearsed: Rehearsed | None = None
     progress: Progress = field(default_factory=Progress, compare=False, repr=False)

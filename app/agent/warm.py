@@ -1,12 +1,14 @@
-"""One turn through the compiled path with a stand-in for the model, so that no caller pays for what happens once."""
+"""What is done before a call needs it, so that no caller pays for it: one turn through the compiled path with a
+stand-in for the model, and the graphs of prompts and tools that were changed."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
 
+import structlog
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, BaseMessage, HumanMessage, SystemMessage, ToolMessage
@@ -17,11 +19,41 @@ from app.agent.graph import Graph, TurnContext, build_graph
 from app.agent.history import TurnCodec, TurnMessages, recall
 from app.agent.steps import Rules
 from app.agent.stream import StreamReader
+from app.core.metrics import UNEXPECTED
 from app.llm.errors import ProviderNonsense
 from app.prompts.prompt import Action
 from app.tools.definition import CallContext
 
+_log = structlog.get_logger(__name__)
+
 Attempt = Callable[[Graph, list[BaseMessage], TurnContext], AsyncGenerator[tuple[str, Any], None]]
+
+
+class Rewarming:
+    """Compiles again in the background what a changed prompt or tool needs.
+
+    Args:
+        warm: Compiles what is missing, a pause after each.
+    """
+
+    def __init__(self, warm: Callable[[], Awaitable[None]]) -> None:
+        self._warm = warm
+        self._due = asyncio.Event()
+
+    def changed(self) -> None:
+        """A prompt or a tool has changed. Returns at once; changes while it works are one more round."""
+        self._due.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            try:
+                await self._warm()
+            except Exception:  # noqa: BLE001 - calls compile what they need themselves; the next change is a new chance
+                UNEXPECTED.labels(where="agent.warm").inc()
+                _log.exception("agent.not_warmed")
 
 
 class StandIn(BaseChatModel):

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from app.memory.interface import ConversationMemory
     from app.prompts.catalog import PromptCatalog
     from app.prompts.store import PromptStore
+    from app.rehearsal.rehearsal import Rehearsal
     from app.tools.catalog import ToolCatalog
     from app.tools.execution import ToolExecutor
     from app.tools.store import ToolStore
@@ -58,6 +59,7 @@ class Parts:
     history: HistoryStore
     recorder: Recorder
     live: LiveHub
+    rehearsal: Rehearsal
     ari: AriClient | None
     calls: CallSupervisor | None
     credentials: Credentials

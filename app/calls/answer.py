@@ -7,23 +7,19 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any, Protocol
 
-from app.agent.errors import EmptyAnswer, TurnTimeout
+from app.agent.errors import TurnTimeout
 from app.agent.events import ActionRequested, AgentEvent, Done, ToolFinished, ToolStarted
 from app.agent.turn import TurnRequest
 from app.ari.errors import AriRequestFailed
+from app.calls import ending
 from app.calls.call import Call
 from app.calls.errors import NoInput, UnreadableInput
-from app.calls.outcome import Outcome, Status
-from app.calls.speakable import speakable
+from app.calls.outcome import Outcome
 from app.calls.trace import Journal
 from app.core.errors import GatewayError
 from app.core.metrics import UNEXPECTED
 from app.core.settings import Settings
-from app.prompts.errors import PromptNotFound
 from app.prompts.prompt import Prompt
-
-# The last resort, where an operator emptied every fallback sentence: silence is no answer.
-DEFAULT_FALLBACK = "I am sorry, I cannot answer right now."
 
 
 class RunsTurns(Protocol):
@@ -169,58 +165,17 @@ class Answers:
                         action = event
                     case Done():
                         call.trace.done = event
-                        return self._answered(call, turn.prompt, event, action)
+                        return ending.answered(turn.prompt, event, action, call.elapsed_ms())
                     case _:
                         pass  # text: a dialplan turn takes the whole answer from Done
         raise GatewayError("the agent ended a turn without an answer or an error")
 
-    def _answered(self, call: Call, prompt: Prompt, done: Done, action: ActionRequested | None) -> Outcome:
-        text = speakable(done.text)
-        if not text:
-            raise EmptyAnswer(f"none of the {len(done.text)} characters of the answer can be spoken")
-        return Outcome(
-            status=Status.OK,
-            text=text,
-            action=action.action if action else "",
-            action_data=action.data if action else "",
-            output=done.output or {},
-            output_schema=prompt.output_schema or {},
-            model=done.model,
-            prompt_version=f"{prompt.name}:{prompt.version}",
-            turn=done.turn,
-            latency_ms=call.elapsed_ms(),
-        )
-
     def fallback(self, prompt: Prompt | None = None) -> str:
         """What the caller hears instead of an answer."""
-        for sentence in (prompt.fallback if prompt else None, self._settings.ai_fallback_sentence):
-            if sentence and (text := speakable(sentence)):
-                return text
-        return DEFAULT_FALLBACK
+        return ending.fallback(self._settings, prompt)
 
     def _failed(self, call: Call, prompt: Prompt | None, error: GatewayError) -> Outcome:
-        return Outcome(
-            status=status_of(error),
-            text=self.fallback(prompt),
-            error=error.code,
-            detail=str(error),
-            output_schema=(prompt and prompt.output_schema) or {},
-            prompt_version=f"{prompt.name}:{prompt.version}" if prompt else "",
-            latency_ms=call.elapsed_ms(),
-        )
-
-
-def status_of(error: GatewayError) -> Status:
-    """The word for ``AI_STATUS``."""
-    match error:
-        case NoInput():
-            return Status.NO_INPUT
-        case PromptNotFound():
-            return Status.NO_PROMPT
-        case TurnTimeout():
-            return Status.TIMEOUT
-        case _:
-            return Status.ERROR
+        return ending.failed(self._settings, prompt, error, call.elapsed_ms())
 
 
 def _log_tool(call: Call, event: ToolFinished, arguments: Mapping[str, Any]) -> None:

@@ -36,7 +36,11 @@ class Catalog(ABC, Generic[T]):
 
     def __init__(self, name: str, store: Store, *, interval: float = INTERVAL) -> None:
         self._follows = store
-        self._snapshot: Snapshot[T] = Snapshot(name, load=self._load, revision=store.revision, interval=interval)
+        self._snapshot: Snapshot[T] = Snapshot(
+            name, load=self._load, revision=store.revision, interval=interval, changed=self._tell
+        )
+        # Called after every load that brought another revision; must return at once.
+        self.when_changed: Callable[[], None] | None = None
 
     async def start(self) -> None:
         """Load all, and keep them fresh until :meth:`aclose`. Raises DatabaseError when the first load fails."""
@@ -56,6 +60,10 @@ class Catalog(ABC, Generic[T]):
     def status(self) -> SnapshotStatus:
         """How fresh they are."""
         return self._snapshot.status
+
+    def _tell(self) -> None:
+        if self.when_changed is not None:
+            self.when_changed()
 
     @abstractmethod
     async def _load(self, earlier: T | None) -> Loaded[T]:

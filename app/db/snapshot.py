@@ -62,6 +62,7 @@ class Snapshot(Generic[T]):
         load: Loads the copy; gets the one in force (None at first) to take over what has not changed.
         revision: Asks for the revision: one cheap query.
         interval: Seconds between two looks.
+        changed: Called when a copy with another revision is in force; None: nobody wants to know.
     """
 
     def __init__(
@@ -71,8 +72,10 @@ class Snapshot(Generic[T]):
         load: Callable[[T | None], Awaitable[Loaded[T]]],
         revision: Callable[[], Awaitable[int]],
         interval: float = INTERVAL,
+        changed: Callable[[], None] | None = None,
     ) -> None:
         self._name = name
+        self._changed = changed
         self._load = load
         self._read_revision = revision
         self._interval = interval
@@ -121,6 +124,8 @@ class Snapshot(Generic[T]):
             self._answered(datetime.now(UTC))
         if changed:
             log.debug("snapshot.loaded", snapshot=self._name, revision=loaded.revision)
+            if self._changed is not None:
+                self._changed()
 
     async def after_write(self) -> None:
         """Load now, after a write of this process. A failure does not undo the write: the watch loads it later."""

@@ -21,12 +21,14 @@ from pydantic import ConfigDict, PrivateAttr
 from app.core.metrics import UNEXPECTED
 from app.tools.definition import CallContext, ToolDefinition
 from app.tools.errors import ToolFailure
-from app.tools.execution import ToolExecutor
+from app.tools.execution import RunsTools
 
 _log = structlog.get_logger(__name__)
 
 # Where a graph's config holds the turn's CallContext: config["configurable"][CALL_CONTEXT].
 CALL_CONTEXT = "call_context"
+# And who answers in place of the tool's own executor, where somebody does: of this turn only, the graph is shared.
+STAND_IN = "stand_in_executor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +50,9 @@ class HttpTool(BaseTool):
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     _definition: ToolDefinition = PrivateAttr()
-    _executor: ToolExecutor = PrivateAttr()
+    _executor: RunsTools = PrivateAttr()
 
-    def __init__(self, definition: ToolDefinition, executor: ToolExecutor) -> None:
+    def __init__(self, definition: ToolDefinition, executor: RunsTools) -> None:
         schema = dict(definition.parameters)
         schema.setdefault("type", "object")
         schema.setdefault("properties", {})  # LangChain's .args fails without
@@ -65,15 +67,17 @@ class HttpTool(BaseTool):
         **kwargs: Any,
     ) -> ToolMessage:
         """One call of the model. ``config`` carries the turn's :class:`CallContext`."""
-        context = ((config or {}).get("configurable") or {})[CALL_CONTEXT]
+        of_turn = (config or {}).get("configurable") or {}
         if not isinstance(input, dict):
             raise TypeError("a tool is called with a ToolCall")
-        return await self._call(input["args"], input["id"] or "", context)
+        return await self._call(input["args"], input["id"] or "", of_turn[CALL_CONTEXT], of_turn.get(STAND_IN))
 
-    async def _call(self, arguments: Mapping[str, Any], call_id: str, context: CallContext) -> ToolMessage:
+    async def _call(
+        self, arguments: Mapping[str, Any], call_id: str, context: CallContext, stand_in: RunsTools | None
+    ) -> ToolMessage:
         started = time.perf_counter()
         try:
-            result = await self._executor.run(self._definition, arguments, context)
+            result = await (stand_in or self._executor).run(self._definition, arguments, context)
         except ToolFailure as failure:
             return self._message(call_id, failure.for_model, failure.code, _since(started))
         except Exception:  # noqa: BLE001 - a fault of ours in one tool must not end a call that can go on without it

@@ -57,7 +57,7 @@ class ToolDefinition:
 
     @property
     def key(self) -> tuple[int, int]:
-        """Identity of this version, for caches."""
+        """Identity of this version, for caches. Not of a draft, whose version is 0: two of them may share it."""
         return (self.id, self.version)
 
 

@@ -7,7 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
@@ -24,6 +24,7 @@ from app.tools.errors import (
     ToolTimeout,
     ToolUnreachable,
 )
+from app.tools.exchange import ExchangeObserver
 from app.tools.render import RenderedRequest, RequestTemplate
 from app.tools.results import Decompressor, describe, failure_words
 
@@ -35,6 +36,7 @@ _MAX_CONNECTIONS_PER_HOST = 50
 _MAX_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_COMPILED = 512
+_HEADERS = {"Accept": "application/json, text/*;q=0.8, */*;q=0.5", "Accept-Encoding": "gzip, deflate"}
 _READ_BYTES = 65_536
 
 
@@ -53,6 +55,14 @@ class _Response:
     body: bytes
 
 
+class RunsTools(Protocol):
+    """Who answers a model's calls of tools: :class:`ToolExecutor`, or what stands in for it."""
+
+    async def run(self, tool: ToolDefinition, arguments: Mapping[str, Any], context: CallContext) -> ToolResult:
+        """The result of one call. Raises ToolFailure."""
+        ...
+
+
 class ToolExecutor:
     """Shared by all turns: one pool of kept connections, no cookies, no proxy from the environment.
 
@@ -65,12 +75,22 @@ class ToolExecutor:
         self._session: aiohttp.ClientSession | None = None  # made at the first request, inside the running loop
         self._compiled: OrderedDict[tuple[int, int], _Compiled] = OrderedDict()
 
-    async def run(self, tool: ToolDefinition, arguments: Mapping[str, Any], context: CallContext) -> ToolResult:
+    async def run(
+        self,
+        tool: ToolDefinition,
+        arguments: Mapping[str, Any],
+        context: CallContext,
+        *,
+        observer: ExchangeObserver | None = None,
+    ) -> ToolResult:
         """Call ``tool``; cancelling it closes its connection.
 
         The request may take the tool's timeout or what is left until ``context.deadline``, whichever is shorter.
         It is not repeated, but for one case: when a kept connection turns out to be closed, aiohttp sends an idempotent
         request again over a new one. A redirect is followed for GET and HEAD only, to the same scheme, host and port.
+
+        Args:
+            observer: Is told of each exchange, with what is secret in it.
 
         Raises:
             ToolFailure: one of :mod:`app.tools.errors`; ``for_model`` is what the model should be told.
@@ -81,7 +101,7 @@ class ToolExecutor:
             compiled = self._compile(tool)
             completed = compiled.schema.complete(tool.name, arguments)
             request = compiled.template.render(completed, context.variables)
-            response = await self._within_time(tool, request, context.deadline)
+            response = await self._within_time(tool, request, context.deadline, observer)
             _refuse_status(tool, response)
         except ToolFailure as failure:
             log.warning("tool.failed", error=failure.code, detail=str(failure), elapsed_ms=_milliseconds_since(started))
@@ -112,14 +132,16 @@ class ToolExecutor:
             self._compiled.popitem(last=False)
         return found
 
-    async def _within_time(self, tool: ToolDefinition, request: RenderedRequest, deadline: float) -> _Response:
+    async def _within_time(
+        self, tool: ToolDefinition, request: RenderedRequest, deadline: float, observer: ExchangeObserver | None
+    ) -> _Response:
         now = asyncio.get_running_loop().time()
         ends = min(now + tool.request.timeout, deadline)
         try:
             if ends <= now:
                 raise TimeoutError  # noqa: TRY301 - a timeout in the past would still open a connection
             async with asyncio.timeout_at(ends):
-                return await self._follow(tool, request)
+                return await self._follow(tool, request, observer)
         except TimeoutError as error:
             raise ToolTimeout(
                 f"{tool.name}: no complete answer from {_origin(request.url)} within {max(0.0, ends - now):.1f} s",
@@ -132,10 +154,12 @@ class ToolExecutor:
                 for_model=f"{tool.name} cannot be reached at the moment. Go on without it, and tell the caller so.",
             ) from error
 
-    async def _follow(self, tool: ToolDefinition, request: RenderedRequest) -> _Response:
+    async def _follow(
+        self, tool: ToolDefinition, request: RenderedRequest, observer: ExchangeObserver | None
+    ) -> _Response:
         url = request.url
         for _ in range(_MAX_REDIRECTS + 1):
-            response, location = await self._exchange(tool, request, url)
+            response, location = await self._exchange(tool, request, url, observer)
             if location is None or request.method not in ("GET", "HEAD"):
                 return response
             target = urljoin(url, location)
@@ -144,7 +168,11 @@ class ToolExecutor:
             url = target
         return response
 
-    async def _exchange(self, tool: ToolDefinition, request: RenderedRequest, url: str) -> tuple[_Response, str | None]:
+    async def _exchange(
+        self, tool: ToolDefinition, request: RenderedRequest, url: str, observer: ExchangeObserver | None
+    ) -> tuple[_Response, str | None]:
+        if observer is not None:
+            observer.sent(request.method, url, _as_sent(request.headers), request.body)
         async with self._client().request(
             request.method,
             URL(url, encoded=True),  # the template encoded it; a second normalisation would undo that
@@ -153,7 +181,9 @@ class ToolExecutor:
             allow_redirects=False,
         ) as response:
             location = response.headers.get("Location") if response.status in _REDIRECTS else None
-            body = await _read(tool, response)
+            if observer is not None:
+                observer.answered(response.status, response.headers.items(), response.charset)
+            body = await _read(tool, response, observer)
             return _Response(
                 response.status, response.headers.get("Content-Type", ""), response.charset, body
             ), location
@@ -167,20 +197,22 @@ class ToolExecutor:
                 connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None),  # one timeout holds, around everything
-                headers={"Accept": "application/json, text/*;q=0.8, */*;q=0.5", "Accept-Encoding": "gzip, deflate"},
+                headers=_HEADERS,
                 trust_env=False,
                 auto_decompress=False,
             )
         return self._session
 
 
-async def _read(tool: ToolDefinition, response: aiohttp.ClientResponse) -> bytes:
+async def _read(tool: ToolDefinition, response: aiohttp.ClientResponse, observer: ExchangeObserver | None) -> bytes:
     limit = tool.request.max_response_bytes
     decompressor = Decompressor(response.headers.get("Content-Encoding", ""))
     pieces: list[bytes] = []
     size = 0
     async for data in response.content.iter_chunked(_READ_BYTES):
         piece = decompressor.feed(data, limit - size)
+        if observer is not None:
+            observer.received(piece)
         pieces.append(piece)
         size += len(piece)
         if size > limit:
@@ -189,7 +221,14 @@ async def _read(tool: ToolDefinition, response: aiohttp.ClientResponse) -> bytes
                 f"{tool.name}: the response is longer than {limit:,} bytes",
                 for_model=f"{tool.name} answered with more than can be read. Ask for less, or go on without it.",
             )
+    if observer is not None:
+        observer.finished()
     return b"".join(pieces)
+
+
+def _as_sent(headers: Mapping[str, str]) -> Mapping[str, str]:
+    given = {name.lower() for name in headers}
+    return {**{name: value for name, value in _HEADERS.items() if name.lower() not in given}, **headers}
 
 
 def _refuse_status(tool: ToolDefinition, response: _Response) -> None:

@@ -16,6 +16,8 @@ import pytest
 from fastapi import FastAPI
 
 from app.accounts.accounts import open_accounts
+from app.agent.agent import Agent
+from app.agent.history import TurnCodec
 from app.api.install import install as install_api
 from app.api.parts import Parts
 from app.ari.config import AriState, AriStatus, AsteriskInfo
@@ -26,10 +28,13 @@ from app.history.live import LiveHub
 from app.history.recorder import Recorder
 from app.history.store import HistoryStore
 from app.llm.registry import Models
+from app.memory.factory import make_memory
 from app.memory.interface import MemoryStatus
 from app.prompts.catalog import PromptCatalog
 from app.prompts.store import PromptStore
+from app.rehearsal.rehearsal import Rehearsal
 from app.tools.catalog import ToolCatalog
+from app.tools.execution import ToolExecutor
 from app.tools.store import ToolStore
 from app.web.install import install as install_web
 
@@ -87,7 +92,12 @@ async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
     await database.migrate()
     prompts, tools = PromptStore(database), ToolStore(database)
     prompt_catalog, tool_catalog = PromptCatalog(prompts), ToolCatalog(tools)
-    models = Models(settings)
+    models, executor, history = Models(settings), ToolExecutor(), HistoryStore(database)
+    memory = make_memory(settings, TurnCodec())
+    agent = Agent(models, tool_catalog, executor, memory, settings)
+    rehearsal = Rehearsal(
+        settings, agent, models, memory, prompts, prompt_catalog, tool_catalog, history, calls_full=lambda: False
+    )
     await prompt_catalog.start()
     await tool_catalog.start()
     try:
@@ -100,11 +110,12 @@ async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
             tool_catalog=tool_catalog,
             models=models,
             memory=cast(Any, MemoryStub()),
-            agent=cast(Any, None),
-            executor=cast(Any, None),
-            history=HistoryStore(database),
+            agent=agent,
+            executor=executor,
+            history=history,
             recorder=Recorder(database),
             live=LiveHub(),
+            rehearsal=rehearsal,
             ari=cast(Any, Stub(connected())),
             calls=cast(Any, Stub(CallsStatusStub())),
             credentials=Credentials(*LOGIN),
@@ -116,7 +127,10 @@ async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
     finally:
         await prompt_catalog.aclose()
         await tool_catalog.aclose()
+        rehearsal.close()
+        await memory.aclose()
         await models.aclose()
+        await executor.aclose()
         await database.aclose()
 
 
