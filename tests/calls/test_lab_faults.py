@@ -53,6 +53,29 @@ async def test_a_killed_gateway_releases_its_channels_when_it_is_back(
         assert len(service.lines("channel.released")) == len(calls)
 
 
+async def test_channels_that_a_killed_gateway_left_behind_are_in_the_history_once_they_are_released(
+    tmp_path: Path, settings: dict[str, str], caller: Caller
+) -> None:
+    async with connected(tmp_path, settings, WEB_UI_PASSWORD="test-password") as service:
+        call = asyncio.ensure_future(caller.call("100", say="stub:fault=hang"))
+        await service.wait_for("turn.started")
+        await asyncio.to_thread(service.kill)
+        await asyncio.to_thread(service.start)
+        result = await call
+        assert result.status == "RELEASED", result.log
+        async with (
+            httpx2.AsyncClient(base_url=service.url, auth=("admin", "test-password")) as api,
+            asyncio.timeout(10),
+        ):
+            while not (found := (await api.get("/api/calls/turns")).json()["items"]):
+                await asyncio.sleep(0.05)
+            turn = (await api.get(f"/api/calls/turns/{found[0]['turn_id']}")).json()
+        assert (turn["status"], turn["error"], turn["caller_text"]) == ("RELEASED", "turn_lost", "")
+        assert turn["returned"]["AI_RESPONSE"] == result.response
+        (line,) = service.lines("channel.released")
+        assert turn["channel_id"] == line["call"]
+
+
 async def test_without_the_gateway_the_dialplan_goes_on_at_once(caller: Caller) -> None:
     result = await caller.call("100", say="hello")
     assert result.end is End.COMPLETED, result.log
