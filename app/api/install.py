@@ -6,7 +6,23 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
 
-from app.api import audit, calls, docs, example, health, problems, prompts, status, tokens, tools, users
+from app.api import (
+    audit,
+    calls,
+    dialplan,
+    docs,
+    doctor,
+    example,
+    health,
+    problems,
+    prompts,
+    settings,
+    setup,
+    status,
+    tokens,
+    tools,
+    users,
+)
 from app.api.guard import Guard, permitted, signed_in
 from app.api.head import HeadAsGet
 from app.api.headers import SecurityHeaders
@@ -29,6 +45,8 @@ _TAGS = [
     {"name": "users", "description": "Who may sign in, and as what."},
     {"name": "tokens", "description": "For programs, instead of a password."},
     {"name": "audit", "description": "Who changed what."},
+    {"name": "dialplan", "description": "What goes into Asterisk's `extensions.conf`."},
+    {"name": "settings", "description": "What is in force, what is wrong with it, and how far the setup is."},
     {"name": "status", "description": "The state of the service."},
     {"name": "health", "description": "For load balancers, supervisors and Prometheus."},
     {"name": "example", "description": "What the first tool calls, so that it works out of the box."},
@@ -43,7 +61,7 @@ def install(app: FastAPI) -> None:
     # Of every route, whoever adds it: one that declares no permission is closed.
     app.router.dependencies.append(Depends(permitted))
     protected = APIRouter(prefix="/api", dependencies=[Depends(signed_in)], responses=ANY)
-    for module in (prompts, tools, calls, status, users, tokens, audit):
+    for module in (prompts, tools, calls, status, users, tokens, audit, dialplan, settings, doctor, setup):
         protected.include_router(module.router)
     public = APIRouter(prefix="/api")
     public.include_router(example.router)

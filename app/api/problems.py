@@ -29,6 +29,7 @@ from app.accounts.errors import (
     UserNotFound,
 )
 from app.ari.errors import AriError
+from app.calls.errors import DialplanInvalid
 from app.core.errors import GatewayError
 from app.core.metrics import UNEXPECTED
 from app.history.errors import ConversationNotFound, TurnNotFound
@@ -62,6 +63,7 @@ _STATUS: Final[tuple[tuple[type[GatewayError], int], ...]] = (
     (ToolConflict, 409),
     (PromptInvalid, 422),
     (ToolInvalid, 422),
+    (DialplanInvalid, 422),
     (UnknownModel, 422),
     (ProviderNotConfigured, 409),
     (ProviderError, 502),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Final, Generic, TypeVar
 
@@ -61,8 +61,8 @@ class Watchers:
         self._closed = asyncio.Event()
         self.count = 0
 
-    async def ticks(self, every: float) -> AsyncIterator[None]:
-        """Now, and then every ``every`` seconds until :meth:`close`.
+    async def ticks(self, every: float) -> AsyncGenerator[bool, None]:
+        """Now, and then every ``every`` seconds until :meth:`close`; true the first time.
 
         Raises:
             ProblemError: 503, at the first one, where there is no room.
@@ -72,9 +72,11 @@ class Watchers:
                 503, "too_many_watchers", f"{self._most} are watching already. Close a page that does.", retry_after=10
             )
         self.count += 1
+        first = True
         try:
             while not self._closed.is_set():
-                yield
+                yield first
+                first = False
                 try:
                     async with asyncio.timeout(every):
                         await self._closed.wait()

@@ -1,0 +1,60 @@
+"""Server-sent events of a state that is read once for all who watch."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Final
+
+from fastapi.responses import StreamingResponse
+
+from app.api.samples import STATE_EVERY
+from app.api.sampling import Watchers
+from app.core.errors import GatewayError
+
+# Milliseconds after which a browser that lost the connection tries again.
+_RETRY: Final = b"retry: 3000\n\n"
+_HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+
+async def stream(watchers: Watchers, name: str, read: Callable[[], Awaitable[bytes]]) -> StreamingResponse:
+    """An answer that goes on until the reader leaves or the service stops: ``read`` is asked every other second, and
+    what it says is sent as event ``name``; as the event ``same``, without it, where nothing changed.
+
+    Raises:
+        ProblemError: 503, where there are too many watchers.
+    """
+    events = _events(watchers, name, read)
+    # The first piece tells whether there is room, while the answer can still be a problem. There is none where the
+    # service stops already.
+    first = await anext(events, _RETRY)
+    return StreamingResponse(_after(first, events), media_type="text/event-stream", headers=_HEADERS)
+
+
+async def _events(watchers: Watchers, name: str, read: Callable[[], Awaitable[bytes]]) -> AsyncGenerator[bytes, None]:
+    before: bytes | None = None
+    async with aclosing(watchers.ticks(STATE_EVERY)) as ticks:
+        async for first in ticks:
+            if first:
+                yield _RETRY
+            try:
+                now = await read()
+            except GatewayError as error:
+                before = None
+                yield _event("trouble", str(error).encode())
+            else:
+                yield _event("same", b"") if now == before else _event(name, now)
+                before = now
+
+
+def _event(name: str, data: bytes) -> bytes:
+    """One event; each line of the data on a line of its own, as the format wants it."""
+    lines = b"".join(b"data: %s\n" % line for line in data.splitlines() or [b""])
+    return b"event: %s\n%s\n" % (name.encode(), lines)
+
+
+async def _after(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    async with aclosing(rest):
+        yield first
+        async for piece in rest:
+            yield piece
