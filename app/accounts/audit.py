@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, func, select
 
+from app.accounts.errors import AuditNotFound
 from app.db.database import Database
 from app.db.page import Page, like_pattern
 from app.models.audit import AuditRow
@@ -82,6 +83,14 @@ class AuditLog:
             total = await session.scalar(select(func.count()).select_from(AuditRow).where(*where)) or 0
             rows = await session.scalars(select(AuditRow).where(*where).order_by(order).offset(offset).limit(limit))
             return Page([_entry_of(row) for row in rows], total, offset, limit)
+
+    async def get(self, entry_id: int) -> AuditEntry:
+        """That change. Raises AuditNotFound."""
+        async with self._database.session() as session:
+            row = await session.get(AuditRow, entry_id)
+            if row is None:
+                raise AuditNotFound(f"There is no line {entry_id} in the audit log.")
+            return _entry_of(row)
 
     async def words(self) -> AuditWords:
         """The kinds and actions that there are, for a choice."""

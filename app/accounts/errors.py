@@ -9,6 +9,7 @@ AccountError
 ├── FirstAdministrator      that login is in the settings, and is changed there
 ├── TokenNotFound
 ├── TokenInvalid            a field is malformed; says which
+├── AuditNotFound
 └── SignInBusy              too many passwords are being checked
 """
 
@@ -98,6 +99,12 @@ class TokenInvalid(AccountError):
     def __init__(self, message: str, *, field: str) -> None:
         super().__init__(message)
         self.field = field
+
+
+class AuditNotFound(AccountError):
+    """There is no such line in the audit log."""
+
+    code = "audit_not_found"
 
 
 class SignInBusy(AccountError):

@@ -39,6 +39,7 @@ class TokenRecord:
 
     Attributes:
         owner: The user's name; the first administrator's for theirs.
+        owner_id: None for the first administrator.
         role: The most that it may; its owner's role bounds it too.
         hint: Its first characters.
         last_used_at: Right to the minute.
@@ -53,6 +54,7 @@ class TokenRecord:
     expires_at: datetime | None
     last_used_at: datetime | None
     created_at: datetime
+    owner_id: int | None = None
 
     @property
     def expired(self) -> bool:
@@ -179,6 +181,7 @@ class TokenStore:
             expires_at=row.expires_at,
             last_used_at=row.last_used_at,
             created_at=row.created_at,
+            owner_id=row.user_id,
         )
 
 

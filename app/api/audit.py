@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import AwareDatetime
 
 from app.accounts.audit import AuditFilter, AuditSort
@@ -41,3 +41,10 @@ async def list_audit(
     page = await parts.accounts.audit.list(wanted, offset=offset, limit=limit, sort=sort)
     items = [AuditBody.of(entry) for entry in page.items]
     return PageBody(items=items, total=page.total, offset=offset, limit=limit)
+
+
+@router.get("/{entry_id}", summary="Read one line of the audit log", responses=problems(404, 422))
+@needs(Permission.READ_AUDIT)
+async def get_audit(parts: PartsDep, entry_id: Annotated[int, Path(ge=1, le=2**31 - 1, examples=[1])]) -> AuditBody:
+    """One change."""
+    return AuditBody.of(await parts.accounts.audit.get(entry_id))

@@ -19,6 +19,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.accounts.errors import (
+    AuditNotFound,
     FirstAdministrator,
     OwnAccount,
     TokenInvalid,
@@ -36,7 +37,7 @@ from app.history.errors import ConversationNotFound, TurnNotFound
 from app.llm.errors import ModelError, ProviderError, ProviderNotConfigured, UnknownModel
 from app.prompts.errors import PromptConflict, PromptInUse, PromptInvalid, PromptNameTaken, PromptNotFound
 from app.schemas.problem import FieldProblem, Problem
-from app.tools.errors import ToolConflict, ToolInvalid, ToolNameTaken, ToolNotFound
+from app.tools.errors import OpenApiInvalid, ToolConflict, ToolInvalid, ToolNameTaken, ToolNotFound
 
 log = structlog.get_logger(__name__)
 
@@ -48,6 +49,7 @@ _STATUS: Final[tuple[tuple[type[GatewayError], int], ...]] = (
     (ToolNotFound, 404),
     (UserNotFound, 404),
     (TokenNotFound, 404),
+    (AuditNotFound, 404),
     (UserNameTaken, 409),
     (FirstAdministrator, 409),
     (UserConflict, 409),
@@ -63,6 +65,7 @@ _STATUS: Final[tuple[tuple[type[GatewayError], int], ...]] = (
     (ToolConflict, 409),
     (PromptInvalid, 422),
     (ToolInvalid, 422),
+    (OpenApiInvalid, 422),
     (DialplanInvalid, 422),
     (UnknownModel, 422),
     (ProviderNotConfigured, 409),
@@ -211,6 +214,8 @@ def problem_of(request: Request, error: GatewayError) -> tuple[Problem, dict[str
     status = status_for(error)
     field = getattr(error, "field", None)
     errors = [FieldProblem(field=field, message=str(error), type=error.code)] if isinstance(field, str) else []
+    if isinstance(error, ToolInvalid):
+        errors = [FieldProblem(field=each.field, message=each.message, type=error.code) for each in error.mistakes]
     if status >= 500:
         log.warning("http.failed", path=request.url.path, code=error.code, error=str(error))
     problem = Problem(title=HTTPStatus(status).phrase, status=status, code=error.code, detail=str(error), errors=errors)

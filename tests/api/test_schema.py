@@ -1,0 +1,130 @@
+"""The API answers as its OpenAPI document says, whatever is sent: every operation, as every role.
+
+A service of its own is asked over HTTP. What is sent is made from the document, right and wrong, and is the same in
+every run: no seed is drawn, and how much is bounded.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis import Case
+from schemathesis.checks import CHECKS, load_all_checks
+
+from app.core.permissions import Role
+from lab.service import Service
+from tests.api.conftest import make_app
+from tests.fixtures.leaks import keep
+
+PASSWORD: Final = "k7mf-2qxv-9hta-wc3e"
+# Random inputs of one operation, besides those that reach each rule of its schema once.
+EXAMPLES: Final = {Role.ADMINISTRATOR: 12, Role.EDITOR: 3, Role.VIEWER: 1}
+TIMEOUT: Final = 20.0  # seconds, for one request
+
+load_all_checks()
+CHECKED: Final = CHECKS.get_by_names(
+    [
+        "not_a_server_error",
+        "status_code_conformance",
+        "content_type_conformance",
+        "response_headers_conformance",
+        "response_schema_conformance",
+        "unsupported_method",
+    ]
+)
+
+
+@dataclass
+class Person:
+    """Somebody who signs in; the first administrator has no role in the table."""
+
+    role: Role
+    name: str
+    session: requests.Session = field(default_factory=requests.Session)
+
+    def sign_in_with(self, password: str) -> None:
+        self.session.auth = (self.name.encode(), password.encode())
+
+
+def config(role: Role) -> Any:
+    return schemathesis.Config.from_dict(
+        {
+            "generation": {"deterministic": True, "max-examples": EXAMPLES[role], "no-shrink": True},
+            "phases": {"coverage": {"enabled": role is Role.ADMINISTRATOR}, "stateful": {"enabled": False}},
+            "request-timeout": TIMEOUT,
+        }
+    )
+
+
+def schema_for(role: Role) -> Any:
+    document = json.loads(json.dumps(make_app().openapi()))
+    return schemathesis.openapi.from_dict(document, config=config(role))
+
+
+def endless(case: Case) -> bool:
+    """A view that is never finished."""
+    answers = case.operation.definition.raw["responses"]
+    return case.method == "GET" and "text/event-stream" in answers.get("200", {}).get("content", {})
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with Service(tmp_path_factory.mktemp("schema"), {"WEB_UI_PASSWORD": PASSWORD}) as service:
+        keep(service)
+        yield service
+
+
+@pytest.fixture(scope="module")
+def people(service: Service) -> Iterator[dict[Role, Person]]:
+    first = Person(Role.ADMINISTRATOR, "admin")
+    first.sign_in_with(PASSWORD)
+    found = {Role.ADMINISTRATOR: first}
+    for role in (Role.EDITOR, Role.VIEWER):
+        body = {"name": f"the {role}", "password": PASSWORD, "role": role}
+        assert first.session.post(f"{service.url}/api/users", json=body).status_code == 201
+        found[role] = Person(role, f"the {role}")
+        found[role].sign_in_with(PASSWORD)
+    yield found
+    for person in found.values():
+        person.session.close()
+
+
+def ask(case: Case, service: Service, person: Person) -> None:
+    if endless(case):
+        pytest.skip("it never ends; the live view has tests of its own")
+    response = case.call_and_validate(base_url=service.url, session=person.session, checks=CHECKED)
+    if case.path == "/api/me/password" and response.status_code == 204:
+        assert isinstance(case.body, dict)
+        person.sign_in_with(case.body["password"])
+    assert response.status_code != 401, "the login of this role is lost; what follows would test nothing"
+
+
+viewers = schema_for(Role.VIEWER)
+editors = schema_for(Role.EDITOR)
+administrators = schema_for(Role.ADMINISTRATOR)
+bounded = settings(database=None, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+
+
+@viewers.parametrize()
+@settings(bounded, max_examples=EXAMPLES[Role.VIEWER])
+def test_a_viewer_is_answered_as_documented(case: Case, service: Service, people: dict[Role, Person]) -> None:
+    ask(case, service, people[Role.VIEWER])
+
+
+@editors.parametrize()
+@settings(bounded, max_examples=EXAMPLES[Role.EDITOR])
+def test_an_editor_is_answered_as_documented(case: Case, service: Service, people: dict[Role, Person]) -> None:
+    ask(case, service, people[Role.EDITOR])
+
+
+@administrators.parametrize()
+@settings(bounded, max_examples=EXAMPLES[Role.ADMINISTRATOR])
+def test_an_administrator_is_answered_as_documented(case: Case, service: Service, people: dict[Role, Person]) -> None:
+    ask(case, service, people[Role.ADMINISTRATOR])
