@@ -20,6 +20,7 @@ from app.api import (
     setup,
     status,
     tokens,
+    tool_work,
     tools,
     users,
 )
@@ -61,7 +62,7 @@ def install(app: FastAPI) -> None:
     # Of every route, whoever adds it: one that declares no permission is closed.
     app.router.dependencies.append(Depends(permitted))
     protected = APIRouter(prefix="/api", dependencies=[Depends(signed_in)], responses=ANY)
-    for module in (prompts, tools, calls, status, users, tokens, audit, dialplan, settings, doctor, setup):
+    for module in (prompts, tool_work, tools, calls, status, users, tokens, audit, dialplan, settings, doctor, setup):
         protected.include_router(module.router)
     public = APIRouter(prefix="/api")
     public.include_router(example.router)

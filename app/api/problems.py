@@ -19,7 +19,6 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.accounts.errors import (
-    AuditNotFound,
     FirstAdministrator,
     OwnAccount,
     TokenInvalid,
@@ -49,7 +48,6 @@ _STATUS: Final[tuple[tuple[type[GatewayError], int], ...]] = (
     (ToolNotFound, 404),
     (UserNotFound, 404),
     (TokenNotFound, 404),
-    (AuditNotFound, 404),
     (UserNameTaken, 409),
     (FirstAdministrator, 409),
     (UserConflict, 409),

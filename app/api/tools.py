@@ -12,6 +12,7 @@ from app.api.guard import UserDep
 from app.api.parts import PartsDep
 from app.api.preconditions import IfMatch, conflict, expected_version, set_etag
 from app.api.responses import BODY, problems
+from app.api.tool_work import Id, providers_of
 from app.core.permissions import Permission
 from app.schemas.page import Limit, Offset, PageBody, Search, Sorting
 from app.schemas.tools import EnabledBody, ToolBody, ToolCreate, ToolSummaryBody, ToolUpdate, ToolVersionBody
@@ -19,7 +20,6 @@ from app.tools.errors import ToolConflict
 
 router = APIRouter(prefix="/tools", tags=["tools"])
 
-Id = Annotated[int, Path(ge=1, le=2**31 - 1, examples=[1])]
 Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="Number of the version.", examples=[1])]
 Enabled = Annotated[bool | None, Query(description="Only those that are enabled, or only those that are not.")]
 
@@ -47,7 +47,7 @@ async def create_tool(parts: PartsDep, user: UserDep, body: ToolCreate, response
     record = await parts.tools.create(await asyncio.to_thread(body.definition), by=user.name, note=body.note)
     response.headers["Location"] = f"/api/tools/{record.definition.id}"
     set_etag(response, record.summary.version)
-    return ToolBody.of(record)
+    return ToolBody.of(record, providers_of(parts))
 
 
 @router.get("/{tool_id}", summary="Read a tool", responses=problems(404, 422))
@@ -56,7 +56,7 @@ async def get_tool(parts: PartsDep, tool_id: Id, response: Response) -> ToolBody
     """The `ETag` goes into `If-Match` when you save."""
     record = await parts.tools.get(tool_id)
     set_etag(response, record.summary.version)
-    return ToolBody.of(record)
+    return ToolBody.of(record, providers_of(parts))
 
 
 @router.put("/{tool_id}", summary="Save a tool", responses={**BODY, **problems(404, 409, 412, 428)})
@@ -79,7 +79,7 @@ async def save_tool(
     except ToolConflict as error:
         raise conflict(error, if_match) from error
     set_etag(response, record.summary.version)
-    return ToolBody.of(record)
+    return ToolBody.of(record, providers_of(parts))
 
 
 @router.delete(
@@ -100,7 +100,7 @@ async def set_enabled(parts: PartsDep, user: UserDep, tool_id: Id, body: Enabled
     """Holds from the next turn on, and makes no new version."""
     record = await parts.tools.set_enabled(tool_id, body.enabled, by=user.name)
     set_etag(response, record.summary.version)
-    return ToolBody.of(record)
+    return ToolBody.of(record, providers_of(parts))
 
 
 @router.get("/{tool_id}/versions", summary="List a tool's versions", responses=problems(404, 422))
@@ -118,4 +118,4 @@ async def list_versions(
 @needs(Permission.READ)
 async def get_version(parts: PartsDep, tool_id: Id, number: Number) -> ToolBody:
     """A version as it was saved; name and enabling are the tool's of today."""
-    return ToolBody.of(await parts.tools.version(tool_id, number))
+    return ToolBody.of(await parts.tools.version(tool_id, number), providers_of(parts))

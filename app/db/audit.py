@@ -96,12 +96,19 @@ def record(
 
 
 _SECRET: Final = re.compile(
-    r"auth|token|secret|passw|api.?key|cookie|credential|signature|session|\bkey$", re.IGNORECASE
+    r"auth(?!ors?\b)|token|secret|passw|pwd|passphrase|api.?key|cookie|credential|signature|session"
+    r"|(?:\b|_|access|subscription|private|shared)key$",
+    re.IGNORECASE,
 )
 # What headers may say without being a secret; any other may hold one, under a name that nobody can foresee.
 _HARMLESS_HEADERS: Final = frozenset({"accept", "accept-language", "content-type", "user-agent"})
 _LOGIN_IN_URL: Final = re.compile(r"//[^/@\s]{1,2000}@")
 _SECRET_IN_QUERY: Final = re.compile(r"([?&])([^=&#\s]{1,200})=([^&#\s]*)")
+
+
+def names_secret(name: str) -> bool:
+    """Whether what stands under this name, of a header, a parameter or a key, is taken for a secret."""
+    return _SECRET.search(name) is not None
 
 
 def masked(value: Any, *, under: str = "") -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
@@ -9,16 +10,11 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.tools.definition import NAME_PATTERN, Method, ToolDefinition
+from app.tools.provider_rules import SchemaWarning, warnings_of
 from app.tools.records import ToolRecord, ToolSummary, ToolVersionSummary
-from app.tools.validation import (
-    MAX_DESCRIPTION_CHARS,
-    MAX_RESPONSE_BYTES,
-    MAX_TIMEOUT,
-    MIN_RESPONSE_BYTES,
-    MIN_TIMEOUT,
-    parse_definition,
-    warnings_of,
-)
+from app.tools.request_rules import MAX_RESPONSE_BYTES, MAX_TIMEOUT, MIN_RESPONSE_BYTES, MIN_TIMEOUT
+from app.tools.secrets import hidden, secret_fields
+from app.tools.validation import MAX_DESCRIPTION_CHARS, parse_definition
 
 
 class RequestBody(BaseModel):
@@ -113,8 +109,27 @@ class ToolSummaryBody(BaseModel):
         return cls(**asdict(summary))
 
 
+class WarningBody(BaseModel):
+    """What a provider would not take of the parameters, or would ignore."""
+
+    provider: str = Field(
+        description="Its name; `every` where it does not depend on the provider.", examples=["gemini"]
+    )
+    field: str = Field(examples=["parameters.properties.floor"])
+    message: str = Field(
+        description="What happens, and what to change.",
+        examples=['Gemini wants "items" for a list: say what it holds, such as "items": {"type": "string"}.'],
+    )
+
+    @classmethod
+    def of(cls, warning: SchemaWarning) -> WarningBody:
+        """From the rules'."""
+        return cls(**asdict(warning))
+
+
 class ToolBody(ToolFields):
-    """A tool with one of its versions, usually the newest."""
+    """A tool with one of its versions, usually the newest. Secrets are shown as `***`; a save that sends `***` back
+    keeps them, as long as the address has the same scheme, host and port."""
 
     id: int = Field(examples=[1])
     version: int = Field(description="Of the fields here.", examples=[1])
@@ -123,12 +138,23 @@ class ToolBody(ToolFields):
     created_at: datetime = Field(description="When this version was made.")
     created_by: str = Field(examples=["admin"])
     updated_at: datetime = Field(description="When the tool was last changed.")
-    warnings: list[str] = Field(description="What a provider would not take or would ignore.", examples=[[]])
+    secrets: list[str] = Field(
+        description="The fields that hold a stored secret, shown as `***`.",
+        examples=[["request.headers.Authorization"]],
+    )
+    warnings: list[WarningBody] = Field(
+        description="What the providers that are configured would not take or would ignore.", examples=[[]]
+    )
 
     @classmethod
-    def of(cls, record: ToolRecord) -> ToolBody:
-        """From the store's. Built without validation: what is stored is shown, even if the limits changed since."""
-        definition, summary = record.definition, record.summary
+    def of(cls, record: ToolRecord, providers: Collection[str] = ()) -> ToolBody:
+        """From the store's, with its secrets masked. Built without validation: what is stored is shown, even if the
+        limits changed since.
+
+        Args:
+            providers: Names of those that are configured, for the warnings.
+        """
+        definition, summary = hidden(record.definition), record.summary
         return cls.model_construct(
             name=definition.name,
             description=definition.description,
@@ -142,7 +168,8 @@ class ToolBody(ToolFields):
             created_at=record.created_at,
             created_by=record.created_by,
             updated_at=summary.updated_at,
-            warnings=warnings_of(definition),
+            secrets=secret_fields(record.definition.request),
+            warnings=[WarningBody.of(warning) for warning in warnings_of(definition, providers)],
         )
 
 

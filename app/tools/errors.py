@@ -1,7 +1,8 @@
 """What can go wrong with tools. While a turn runs none of these ends it: the model is told and goes on::
 
 ToolError
-├── ToolInvalid             the definition is malformed; says which field
+├── ToolInvalid             the definition is malformed; says which fields
+├── OpenApiInvalid          a document to import tools from cannot be read
 ├── ToolNameTaken
 ├── ToolNotFound
 ├── ToolConflict            somebody else saved it in the meantime
@@ -15,7 +16,23 @@ ToolError
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from app.core.errors import GatewayError
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """What is wrong with one field of a definition.
+
+    Attributes:
+        field: Its path, such as ``request.headers.X-Line``.
+        message: A sentence for the operator.
+    """
+
+    field: str
+    message: str
 
 
 class ToolError(GatewayError):
@@ -25,15 +42,36 @@ class ToolError(GatewayError):
 
 
 class ToolInvalid(ToolError):
-    """A field of the definition is malformed.
+    """Fields of the definition are malformed. The message is that of the first.
 
     Attributes:
-        field: The field's name, so that a form can say it beside the field.
+        field: The path of the first, so that a form can say it beside the field.
+        mistakes: All of them, at least one.
     """
 
     code = "tool_invalid"
 
-    def __init__(self, message: str, *, field: str) -> None:
+    def __init__(self, message: str, *, field: str, mistakes: Sequence[Mistake] = ()) -> None:
+        super().__init__(message)
+        self.field = field
+        self.mistakes = tuple(mistakes) or (Mistake(field, message),)
+
+    @classmethod
+    def of(cls, mistakes: Sequence[Mistake]) -> ToolInvalid:
+        """All of ``mistakes``, at least one, in one error."""
+        return cls(mistakes[0].message, field=mistakes[0].field, mistakes=mistakes)
+
+
+class OpenApiInvalid(ToolError):
+    """A document to import tools from cannot be read, or not taken.
+
+    Attributes:
+        field: ``document``, or another field of the import.
+    """
+
+    code = "openapi_invalid"
+
+    def __init__(self, message: str, *, field: str = "document") -> None:
         super().__init__(message)
         self.field = field
 

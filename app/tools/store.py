@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Final
 
 from sqlalchemy import and_, func, select, true
@@ -13,13 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.audit import record as audit
 from app.db.database import Database
 from app.db.page import BY_NAME, Page, Sort, like_pattern, ordering
-from app.db.values import json_problem, text_problem
 from app.models.base import utc_now
 from app.models.names import NAME_LENGTH, name_key
 from app.models.revision import TOOLS, RevisionRow
 from app.models.tool import ToolRow, ToolVersionRow
 from app.tools.definition import ToolDefinition
-from app.tools.errors import ToolConflict, ToolInvalid, ToolNameTaken, ToolNotFound
+from app.tools.errors import ToolInvalid, ToolNotFound
 from app.tools.records import (
     CurrentTools,
     ToolRecord,
@@ -29,7 +28,17 @@ from app.tools.records import (
     facts_of,
     record_of,
     summary_of,
-    version_values,
+)
+from app.tools.validation import RESERVED_NAMES
+from app.tools.writes import (
+    ImportedTool,
+    Outcome,
+    add_tool,
+    add_version,
+    bring_in,
+    find_row,
+    refuse_conflict,
+    version_row,
 )
 
 MAX_BYTES: Final = 1_000_000
@@ -54,33 +63,8 @@ class ToolStore:
 
     async def create(self, definition: ToolDefinition, *, by: str, note: str = "") -> ToolRecord:
         """Add a tool as version 1. Raises ToolInvalid, ToolNameTaken."""
-        _check(definition, note)
-        now = utc_now()
         async with self._writing() as session:
-            await _refuse_taken(session, definition.name, except_id=None)
-            row = ToolRow(
-                name=definition.name,
-                name_key=name_key(definition.name),
-                version=1,
-                enabled=definition.enabled,
-                created_at=now,
-                updated_at=now,
-                updated_by=by[:NAME_LENGTH],
-            )
-            session.add(row)
-            await session.flush()
-            version = await _add_version(session, row, definition, by, note)
-            audit(
-                session,
-                _KIND,
-                "create",
-                item_id=row.id,
-                name=row.name,
-                before=None,
-                after=facts_of(row, version),
-                by=by,
-            )
-            return record_of(row, version)
+            return record_of(*await add_tool(session, definition, by=by, note=note))
 
     async def save(
         self,
@@ -92,7 +76,8 @@ class ToolStore:
         note: str = "",
         keep_enabled: bool = False,
     ) -> ToolRecord:
-        """Add a version, which turns use from now on.
+        """Add a version, which turns use from now on. Where ``definition`` holds the mask of a secret, what is stored
+        stays; see :mod:`app.tools.secrets`.
 
         Args:
             expected_version: The version when the editor opened it; None: save in any case.
@@ -103,27 +88,43 @@ class ToolStore:
             ToolNotFound, ToolInvalid, ToolNameTaken
             ToolConflict: somebody else saved in the meantime.
         """
-        _check(definition, note)
         async with self._writing() as session:
-            row = await _row(session, tool_id)
-            await _refuse_conflict(session, row, expected_version)
-            await _refuse_taken(session, definition.name, except_id=tool_id)
-            before = facts_of(row, await _version_row(session, row, row.version))
-            row.name, row.name_key = definition.name, name_key(definition.name)
-            if not keep_enabled:
-                row.enabled = definition.enabled
-            row.version += 1
-            version = await _add_version(session, row, definition, by, note)
-            row.updated_at, row.updated_by = version.created_at, version.created_by
-            after = facts_of(row, version)
-            audit(session, _KIND, "save", item_id=row.id, name=row.name, before=before, after=after, by=by)
-            await session.flush()
+            row = await find_row(session, tool_id)
+            await refuse_conflict(session, row, expected_version)
+            version = await add_version(session, row, definition, by=by, note=note, keep_enabled=keep_enabled)
             return record_of(row, version)
+
+    async def duplicate(self, tool_id: int, name: str, *, by: str) -> ToolRecord:
+        """A copy of the newest version under another name, with its secrets. It is disabled, so that models are not
+        offered the same thing twice. Raises ToolNotFound, ToolNameTaken."""
+        async with self._writing() as session:
+            row = await find_row(session, tool_id)
+            newest = await version_row(session, row, row.version)
+            if name in RESERVED_NAMES:
+                raise ToolInvalid(f"The name {name} belongs to a built-in tool; choose another.", field="name")
+            copy = replace(definition_of(row, newest), name=name, enabled=False)
+            note = f"Copied from {row.name}, version {newest.number}."
+            return record_of(*await add_tool(session, copy, by=by, note=note, secrets_of=copy.request))
+
+    async def bring_in(
+        self, drafts: Sequence[ImportedTool], *, by: str, note: str, update: bool
+    ) -> list[tuple[ToolRecord, Outcome]]:
+        """Add tools that come from somewhere else, all or none.
+
+        Args:
+            update: Give a tool that is there already a new version, where it differs.
+
+        Raises:
+            ToolInvalid, ToolNameTaken
+        """
+        async with self._writing() as session:
+            found = [await bring_in(session, draft, by=by, note=note, update=update) for draft in drafts]
+            return [(record_of(row, version), outcome) for row, version, outcome in found]
 
     async def set_enabled(self, tool_id: int, enabled: bool, *, by: str) -> ToolRecord:
         """Offer the tool to models, or stop offering it; no new version. Raises ToolNotFound."""
         async with self._writing() as session:
-            row = await _row(session, tool_id)
+            row = await find_row(session, tool_id)
             if row.enabled != enabled:
                 action, before, after = (
                     "enable" if enabled else "disable",
@@ -134,22 +135,22 @@ class ToolStore:
             row.enabled = enabled
             row.updated_at, row.updated_by = utc_now(), by[:NAME_LENGTH]
             await session.flush()
-            return record_of(row, await _version_row(session, row, row.version))
+            return record_of(row, await version_row(session, row, row.version))
 
     async def delete(self, tool_id: int, *, expected_version: int | None = None, by: str | None = None) -> None:
         """Remove a tool with all its versions; the newest stays in the audit log. Raises ToolNotFound, ToolConflict."""
         async with self._writing() as session:
-            row = await _row(session, tool_id)
-            await _refuse_conflict(session, row, expected_version)
-            before = facts_of(row, await _version_row(session, row, row.version))
+            row = await find_row(session, tool_id)
+            await refuse_conflict(session, row, expected_version)
+            before = facts_of(row, await version_row(session, row, row.version))
             audit(session, _KIND, "delete", item_id=row.id, name=row.name, before=before, after=None, by=by)
             await session.delete(row)
 
     async def get(self, tool_id: int) -> ToolRecord:
         """A tool with its newest version. Raises ToolNotFound."""
         async with self._database.session() as session:
-            row = await _row(session, tool_id)
-            return record_of(row, await _version_row(session, row, row.version))
+            row = await find_row(session, tool_id)
+            return record_of(row, await version_row(session, row, row.version))
 
     async def find(self, name: str) -> ToolRecord:
         """The tool of that name, in any case. Raises ToolNotFound."""
@@ -157,13 +158,13 @@ class ToolStore:
             row = await session.scalar(select(ToolRow).where(ToolRow.name_key == name_key(name)))
             if row is None:
                 raise ToolNotFound(f"There is no tool named {name}.")
-            return record_of(row, await _version_row(session, row, row.version))
+            return record_of(row, await version_row(session, row, row.version))
 
     async def version(self, tool_id: int, number: int) -> ToolRecord:
         """A tool with the version asked for. Raises ToolNotFound."""
         async with self._database.session() as session:
-            row = await _row(session, tool_id)
-            return record_of(row, await _version_row(session, row, number))
+            row = await find_row(session, tool_id)
+            return record_of(row, await version_row(session, row, number))
 
     async def list(
         self,
@@ -188,7 +189,7 @@ class ToolStore:
     async def versions(self, tool_id: int, *, offset: int = 0, limit: int = 50) -> Page[ToolVersionSummary]:
         """The versions of a tool, newest first. Raises ToolNotFound."""
         async with self._database.session() as session:
-            await _row(session, tool_id)
+            await find_row(session, tool_id)
             of_tool = ToolVersionRow.tool_id == tool_id
             total = await session.scalar(select(func.count()).select_from(ToolVersionRow).where(of_tool)) or 0
             rows = await session.execute(
@@ -227,69 +228,6 @@ class ToolStore:
             yield session
         if self.after_write is not None:
             await self.after_write()
-
-
-def _check(definition: ToolDefinition, note: str) -> None:
-    """What the databases could not keep. The rest is the business of parse_definition."""
-    for field, problem in (
-        ("description", text_problem(definition.description, max_bytes=MAX_BYTES)),
-        ("parameters", json_problem(dict(definition.parameters), max_bytes=MAX_BYTES)),
-        ("request", json_problem(asdict(definition.request), max_bytes=MAX_BYTES)),
-        ("note", text_problem(note, max_bytes=MAX_NOTE_BYTES)),
-    ):
-        if problem:
-            raise ToolInvalid(f"The {field} {problem}.", field=field)
-
-
-async def _row(session: AsyncSession, tool_id: int) -> ToolRow:
-    row = await session.get(ToolRow, tool_id)
-    if row is None:
-        raise ToolNotFound(f"There is no tool with the id {tool_id}; it may have been deleted.")
-    return row
-
-
-async def _version_row(session: AsyncSession, row: ToolRow, number: int) -> ToolVersionRow:
-    version = await session.scalar(
-        select(ToolVersionRow).where(ToolVersionRow.tool_id == row.id, ToolVersionRow.number == number)
-    )
-    if version is None:
-        raise ToolNotFound(f"The tool {row.name} has no version {number}; its newest is {row.version}.")
-    return version
-
-
-async def _add_version(
-    session: AsyncSession, row: ToolRow, definition: ToolDefinition, by: str, note: str
-) -> ToolVersionRow:
-    version = ToolVersionRow(
-        tool_id=row.id,
-        number=row.version,
-        note=note,
-        created_at=utc_now(),
-        created_by=by[:NAME_LENGTH],
-        **version_values(definition),
-    )
-    session.add(version)
-    await session.flush()
-    return version
-
-
-async def _refuse_taken(session: AsyncSession, name: str, *, except_id: int | None) -> None:
-    other = await session.scalar(select(ToolRow).where(ToolRow.name_key == name_key(name)))
-    if other is not None and other.id != except_id:
-        raise ToolNameTaken(
-            f"There is a tool named {other.name} already (capital letters do not count); choose another name."
-        )
-
-
-async def _refuse_conflict(session: AsyncSession, row: ToolRow, expected_version: int | None) -> None:
-    if expected_version is None or expected_version == row.version:
-        return
-    newest = await _version_row(session, row, row.version)
-    raise ToolConflict(
-        f"{newest.created_by} saved {row.name} as version {newest.number} in the meantime; you began with version "
-        f"{expected_version}. Compare the two, then save again.",
-        latest=newest.number,
-    )
 
 
 async def _newest_versions(session: AsyncSession, tool_ids: Sequence[int]) -> dict[int, ToolVersionRow]:

@@ -91,3 +91,56 @@ async def test_a_save_that_does_not_speak_of_it_leaves_a_tool_disabled(client: h
     assert (saved.status_code, saved.json()["enabled"]) == (200, False)
     saved = await client.put(address, json=body | {"enabled": True}, headers={"If-Match": '"2"'})
     assert saved.json()["enabled"] is True
+
+
+SECRET = "hunter22-hunter22"
+
+
+async def test_secrets_are_shown_to_nobody_and_kept_by_a_save(client: httpx2.AsyncClient, parts: Parts) -> None:
+    request = FULL["request"] | {
+        "url": f"https://weather.example.com/at?api_key={SECRET}",
+        "headers": {"Authorization": f"Bearer {SECRET}", "X-Line": "7"},
+        "query": {"token": SECRET},
+        "json_body": {"password": SECRET},
+    }
+    made = await client.post("/api/tools", json=FULL | {"request": request})
+    body = made.json()
+    assert body["request"]["headers"] == {"Authorization": "***", "X-Line": "7"}
+    assert body["secrets"] == [
+        "request.url",
+        "request.headers.Authorization",
+        "request.query.token",
+        "request.json_body.password",
+    ]
+    again = FULL | {"request": body["request"] | {"timeout": 9}}
+    address = f"/api/tools/{body['id']}"
+    saved = await client.put(address, json=again, headers={"If-Match": '"1"'})
+    assert saved.status_code == 200, saved.text
+    kept = parts.tool_catalog.get("get_weather").request
+    assert kept.headers["Authorization"] == f"Bearer {SECRET}"
+    assert kept.query == {"token": SECRET}
+    assert kept.json_body == {"password": SECRET}
+    assert kept.url.endswith(SECRET)
+    changed = again["request"] | {"headers": {"Authorization": "Bearer another-one"}}
+    assert (await client.put(address, json=again | {"request": changed}, headers={"If-Match": '"2"'})).is_success
+    await client.delete(address)
+    seen = [made, saved]
+    for path in ("/api/tools", "/api/audit"):
+        seen.append(await client.get(path))
+    text = "".join(each.text for each in seen)
+    assert SECRET not in text
+    assert "another-one" not in text
+
+
+async def test_a_mask_is_no_secret(client: httpx2.AsyncClient) -> None:
+    request = FULL["request"] | {"headers": {"Authorization": "***"}}
+    answer = await client.post("/api/tools", json=FULL | {"request": request})
+    assert answer.status_code == 422
+    assert [each["field"] for each in answer.json()["errors"]] == ["request.headers.Authorization"]
+
+
+async def test_a_version_shows_no_secret_either(client: httpx2.AsyncClient) -> None:
+    request = FULL["request"] | {"headers": {"Authorization": f"Bearer {SECRET}"}}
+    made = (await client.post("/api/tools", json=FULL | {"request": request})).json()
+    for path in (f"/api/tools/{made['id']}", f"/api/tools/{made['id']}/versions/1"):
+        assert SECRET not in (await client.get(path)).text

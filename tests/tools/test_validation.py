@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.tools.errors import ArgumentsInvalid, ToolInvalid
-from app.tools.validation import parse_definition, validate_arguments, warnings_of
+from app.tools.validation import check_definition, parse_definition, validate_arguments
 
 
 def typed(**changes: Any) -> dict[str, Any]:
@@ -30,7 +30,6 @@ def test_a_definition_is_parsed() -> None:
     definition = parse_definition(typed(), id=3, version=2)
     assert definition.key == (3, 2)
     assert definition.request.method == "GET"
-    assert warnings_of(definition) == []
     assert validate_arguments(definition, {"id": "1"}) == {"id": "1"}
 
 
@@ -67,12 +66,12 @@ def test_a_tool_without_parameters_gets_an_object_with_properties(parameters: An
         ({"request__url": "http://h/{{ ordr }}"}, "request.url", "ordr"),
         ({"request__url": "http://h/{{ id"}, "request.url", "closed"),
         ({"request__url": "http://h/{{ id | upper }}"}, "request.url", "no placeholder"),
-        ({"request__headers": {"X": "a\r\nb"}}, "request.headers", "line breaks"),
+        ({"request__headers": {"X": "a\r\nb"}}, "request.headers.X", "line breaks"),
         ({"request__headers": {"X Y": "a"}}, "request.headers", "header name"),
-        ({"request__headers": {"Host": "a"}}, "request.headers", "client itself"),
-        ({"request__headers": {"X": "{{ who }}"}}, "request.headers", "who"),
+        ({"request__headers": {"Host": "a"}}, "request.headers.Host", "client itself"),
+        ({"request__headers": {"X": "{{ who }}"}}, "request.headers.X", "who"),
         ({"request__json_body": {"a": ["{{ who }}"]}}, "request.json_body", "who"),
-        ({"request__query": {"a": "{{ who }}"}}, "request.query", "who"),
+        ({"request__query": {"a": "{{ who }}"}}, "request.query.a", "who"),
         ({"request__timeout": 0}, "request.timeout", "seconds"),
         ({"request__timeout": float("nan")}, "request.timeout", "seconds"),
         ({"request__max_response_bytes": 10**9}, "request.max_response_bytes", "bytes"),
@@ -86,24 +85,33 @@ def test_a_mistake_names_its_field(changes: dict[str, Any], field: str, words: s
     assert words in str(caught.value)
 
 
-def test_what_a_provider_would_not_take_is_a_warning() -> None:
-    definition = parse_definition(
-        typed(
-            parameters={
-                "properties": {
-                    "id": {"enum": [1, 2], "description": "d"},
-                    "b": {"oneOf": [{"type": "string"}], "description": "d"},
-                    "c": {"type": "array", "description": "d"},
-                    "d": {"type": "string"},
-                }
-            }
-        )
+def test_all_mistakes_are_told_at_once() -> None:
+    typed_wrong = typed(
+        name="two words",
+        description="",
+        parameters={"properties": {"a": {"type": "strnig"}, "b": {"minimum": "x"}}},
+        request__url="ftp://h/x",
+        request__headers={"X": "a\nb", "Y": "{{ who", "Z": "fine"},
+        request__timeout=-1,
+        enabled="yes",
     )
-    warnings = warnings_of(definition)
-    assert any(each.startswith("parameters.id: Gemini does not take an enum of numbers") for each in warnings)
-    assert any(each.startswith("parameters.b: Gemini does not know oneOf") for each in warnings)
-    assert any(each.startswith("parameters.c: Gemini wants items") for each in warnings)
-    assert any(each.startswith("parameters.d: describe it") for each in warnings)
+    checked = check_definition(typed_wrong)
+    assert checked.definition is None
+    assert [mistake.field for mistake in checked.mistakes] == [
+        "name",
+        "description",
+        "parameters",
+        "parameters",
+        "request.url",
+        "request.headers.X",
+        "request.headers.Y",
+        "request.timeout",
+        "enabled",
+    ]
+    assert "properties.a.type: the type is string, number" in checked.mistakes[2].message
+    with pytest.raises(ToolInvalid) as caught:
+        parse_definition(typed_wrong)
+    assert caught.value.mistakes == checked.mistakes
 
 
 def test_defaults_are_applied_at_every_depth_and_not_shared() -> None:

@@ -1,0 +1,162 @@
+"""What went over the wire in one call of a tool, for who tries it: with its secrets masked.
+
+The executor reports to an :class:`ExchangeObserver` what it sends and what comes back; each redirect, and each retry,
+is an exchange of its own. A turn has no observer, and pays nothing for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+from urllib.parse import quote, quote_plus
+
+import orjson
+
+from app.db.audit import MASK, names_secret
+from app.tools.definition import RequestSpec
+from app.tools.secrets import forms_of, is_secret_header, mapped_url, secrets_in
+
+# What a person looks through; the model sees less.
+MAX_SHOWN_BYTES: Final = 100_000
+# A shorter one is found in every other word.
+_SHORTEST_SECRET: Final = 4
+
+
+class ExchangeObserver(Protocol):
+    """Who wants to know what a tool sends and gets."""
+
+    def sent(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> None:
+        """A request is about to be sent."""
+        ...
+
+    def answered(self, status: int, headers: Iterable[tuple[str, str]], charset: str | None) -> None:
+        """The head of its response is here."""
+        ...
+
+    def received(self, data: bytes) -> None:
+        """A piece of its body is here, decompressed."""
+        ...
+
+    def finished(self) -> None:
+        """The body is complete."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRequest:
+    """A request as it was sent, secrets masked. ``body`` is None where there was none."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownResponse:
+    """A response, secrets masked.
+
+    Attributes:
+        truncated: There was more than ``body`` shows, or it broke off.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: str
+    truncated: bool
+
+
+@dataclass(slots=True)
+class _Seen:
+    """An exchange as it was, secrets and all."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | None
+    status: int | None = None
+    response_headers: list[tuple[str, str]] = field(default_factory=list)
+    charset: str | None = None
+    received: bytearray = field(default_factory=bytearray)
+    complete: bool = False
+    cut: bool = False
+
+
+class ExchangeRecorder:
+    """Keeps the last exchange of one call.
+
+    Args:
+        request: The tool's; its secrets are masked wherever they turn up.
+    """
+
+    def __init__(self, request: RequestSpec) -> None:
+        self._secrets = set(secrets_in(request).values())
+        self._seen: _Seen | None = None
+
+    def sent(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> None:
+        """See :class:`ExchangeObserver`."""
+        self._secrets |= {value for name, value in headers.items() if is_secret_header(name, value)}
+        self._seen = _Seen(method, url, dict(headers), body)
+
+    def answered(self, status: int, headers: Iterable[tuple[str, str]], charset: str | None) -> None:
+        """See :class:`ExchangeObserver`."""
+        if self._seen is not None:
+            self._seen.status, self._seen.response_headers, self._seen.charset = status, list(headers), charset
+
+    def received(self, data: bytes) -> None:
+        """See :class:`ExchangeObserver`."""
+        if self._seen is not None:
+            room = MAX_SHOWN_BYTES - len(self._seen.received)
+            self._seen.received += data[:room]
+            self._seen.cut = self._seen.cut or len(data) > room
+
+    def finished(self) -> None:
+        """See :class:`ExchangeObserver`."""
+        if self._seen is not None:
+            self._seen.complete = True
+
+    def request(self) -> ShownRequest | None:
+        """What was sent; None: nothing was."""
+        seen = self._seen
+        if seen is None:
+            return None
+        headers = {
+            name: MASK if is_secret_header(name, value) else self.masked(value) for name, value in seen.headers.items()
+        }
+        url = self.masked(mapped_url(seen.url, lambda _place, _value: MASK))
+        return ShownRequest(seen.method, url, headers, None if seen.body is None else self._text(seen.body, None))
+
+    def response(self) -> ShownResponse | None:
+        """What came back; None: nothing did."""
+        seen = self._seen
+        if seen is None or seen.status is None:
+            return None
+        headers: dict[str, str] = {}
+        for name, value in seen.response_headers:
+            shown = MASK if names_secret(name) else self.masked(value)
+            headers[name] = f"{headers[name]}, {shown}" if name in headers else shown
+        body = self._text(bytes(seen.received), seen.charset)
+        return ShownResponse(seen.status, headers, body, seen.cut or not seen.complete)
+
+    def masked(self, text: str) -> str:
+        """The text without the secrets that were sent."""
+        for form in sorted({form for secret in self._secrets for form in _encodings(secret)}, key=len, reverse=True):
+            text = text.replace(form, MASK)
+        return text
+
+    def _text(self, body: bytes, charset: str | None) -> str:
+        try:
+            text = body[:MAX_SHOWN_BYTES].decode(charset or "utf-8", errors="replace")
+        except LookupError:  # a charset that does not exist
+            text = body[:MAX_SHOWN_BYTES].decode("utf-8", errors="replace")
+        return self.masked(text.replace("\0", "\ufffd"))
+
+
+def _encodings(secret: str) -> set[str]:
+    """A secret as it may stand in a text, a URL or JSON."""
+    found = set()
+    for form in forms_of(secret):
+        as_json = orjson.dumps(form.encode(errors="replace").decode()).decode()[1:-1]
+        found |= {form, quote(form, safe="", errors="replace"), quote_plus(form, errors="replace"), as_json}
+    return {form for form in found if len(form) >= _SHORTEST_SECRET}

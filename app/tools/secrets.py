@@ -1,0 +1,176 @@
+"""The secrets in a tool's request: where they stand, how they are shown, and how a save keeps them.
+
+An operator types an API key into a header, or into the query. It is stored, and sent; it is never shown again: in its
+place stands :data:`MASK`, and a save that sends the mask back keeps what is stored. The mask is filled in only while
+the tool's address has the same scheme, host and port. Otherwise who may edit tools could send a key that they never saw
+to a server of their own.
+
+Taken for a secret: the value of a header, a query parameter (also one within the URL) or a key of the JSON body whose
+name sounds like one (:func:`app.db.audit.names_secret`), and the value of any header that looks like one. A value that
+is made of placeholders alone, such as ``Bearer {{ call.token }}``, holds no secret.
+
+:func:`secrets_in` is also where encryption will begin: what it finds is what must not lie in the database in clear.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from app.db.audit import MASK, names_secret
+from app.tools.definition import RequestSpec, ToolDefinition
+from app.tools.errors import Mistake, ToolInvalid
+
+_PLACEHOLDER: Final = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+_SCHEME: Final = re.compile(r"^\s*(?:bearer|basic|digest|token|api-?key|key)\b", re.IGNORECASE)
+_WITH_SCHEME: Final = re.compile(r"^\s*(?:bearer|basic|digest|token|api-?key)\s+\S{6,}", re.IGNORECASE)
+_KNOWN_KEY: Final = re.compile(r"\b(?:sk-|pk_|rk_|gh[pousr]_|glpat-|xox[abprs]-|AIza|eyJ)[A-Za-z0-9_-]{10}")
+_RANDOM: Final = re.compile(r"(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9_+/=.-]{32,}")
+
+# A field's path, such as ("headers", "X-Api-Key"), and its value.
+Place = tuple[str, ...]
+
+
+def is_secret_header(name: str, value: str) -> bool:
+    """Whether the value of this header is not to be shown."""
+    if not _holds_text(value):
+        return False
+    return (
+        names_secret(name)
+        or _WITH_SCHEME.match(value) is not None
+        or _KNOWN_KEY.search(value) is not None
+        or _RANDOM.fullmatch(value.strip()) is not None
+    )
+
+
+def secrets_in(request: RequestSpec) -> dict[Place, str]:
+    """The secrets by the places where they stand."""
+    found: dict[Place, str] = {}
+
+    def note(place: Place, value: str) -> str:
+        found[place] = value
+        return value
+
+    _mapped(request, note)
+    return found
+
+
+def secret_fields(request: RequestSpec) -> list[str]:
+    """The paths of the fields that hold secrets, such as ``request.headers.X-Api-Key``; of a parameter within the URL
+    ``request.url``."""
+    return list(dict.fromkeys(_field(place) for place in secrets_in(request)))
+
+
+def hidden(definition: ToolDefinition) -> ToolDefinition:
+    """The tool as it may be shown: each secret is :data:`MASK`."""
+    return replace(definition, request=_mapped(definition.request, lambda _place, _value: MASK))
+
+
+def restored(definition: ToolDefinition, stored: RequestSpec | None) -> ToolDefinition:
+    """The tool with the stored secrets where it holds the mask.
+
+    Args:
+        stored: What the tool sends now; None: there is no such tool yet.
+
+    Raises:
+        ToolInvalid: nothing is stored there, or the address leads to another server now.
+    """
+    known = {} if stored is None else {_same(place): value for place, value in secrets_in(stored).items()}
+    elsewhere = stored is not None and origin_of(stored.url) != origin_of(definition.request.url)
+    mistakes: list[Mistake] = []
+
+    def fill(place: Place, value: str) -> str:
+        if value != MASK:
+            return value
+        if _same(place) not in known:
+            mistakes.append(
+                Mistake(_field(place), f"{MASK} stands for a stored secret, but none is stored here: type it.")
+            )
+        elif elsewhere:
+            mistakes.append(
+                Mistake(
+                    _field(place), "The address leads to another server now, so type the secret again, or remove it."
+                )
+            )
+        return known.get(_same(place), value)
+
+    request = _mapped(definition.request, fill)
+    if mistakes:
+        raise ToolInvalid.of(mistakes)
+    return replace(definition, request=request)
+
+
+def origin_of(url: str) -> tuple[str, str, int | None]:
+    """Scheme, host and port."""
+    parts = urlsplit(url.partition("?")[0])
+    scheme = parts.scheme.lower()
+    return scheme, (parts.hostname or "").lower(), parts.port or {"http": 80, "https": 443}.get(scheme)
+
+
+def _field(place: Place) -> str:
+    part, *names = place
+    return "request.url" if part == "url" else ".".join(["request", part, *names])
+
+
+def _same(place: Place) -> Place:
+    """The place as it is compared: the names of headers have no case."""
+    return tuple(map(str.lower, place)) if place[0] == "headers" else place
+
+
+def _holds_text(value: str) -> bool:
+    rest = _SCHEME.sub("", _PLACEHOLDER.sub("", value))
+    return bool(rest.strip(" :,;"))
+
+
+def _mapped(request: RequestSpec, change: Callable[[Place, str], str]) -> RequestSpec:
+    """The request with each of its secrets, and of its masks, changed."""
+    return replace(
+        request,
+        url=mapped_url(request.url, change),
+        headers={name: _mapped_header(name, value, change) for name, value in request.headers.items()},
+        query=None if request.query is None else _mapped_json(request.query, ("query",), change),
+        json_body=_mapped_json(request.json_body, ("json_body",), change),
+    )
+
+
+def _mapped_header(name: str, value: str, change: Callable[[Place, str], str]) -> str:
+    if value == MASK or is_secret_header(name, value):
+        return change(("headers", name), value)
+    return value
+
+
+def mapped_url(url: str, change: Callable[[Place, str], str]) -> str:
+    """The URL with each secret in its query, and each mask, changed."""
+    path, mark, query = url.partition("?")
+    return path + mark + "&".join(_mapped_pair(pair, change) for pair in query.split("&"))
+
+
+def _mapped_pair(pair: str, change: Callable[[Place, str], str]) -> str:
+    name, equals, value = pair.partition("=")
+    if equals and (value == MASK or (names_secret(unquote(name)) and _holds_text(value))):
+        return f"{name}={change(('url', unquote(name)), value)}"
+    return pair
+
+
+def _mapped_json(value: Any, place: Place, change: Callable[[Place, str], str], secret: bool = False) -> Any:
+    if isinstance(value, Mapping):
+        return {
+            name: _mapped_json(part, (*place, str(name)), change, secret or names_secret(str(name)))
+            for name, part in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_mapped_json(part, (*place, str(index)), change, secret) for index, part in enumerate(value)]
+    if isinstance(value, str) and (value == MASK or (secret and _holds_text(value))):
+        return change(place, value)
+    return value
+
+
+def forms_of(secret: str) -> Iterator[str]:
+    """The texts by which a secret may come back: itself, and without the word before it (``Bearer``)."""
+    yield secret
+    bare = _SCHEME.sub("", secret).strip()
+    if bare and bare != secret:
+        yield bare

@@ -1,0 +1,83 @@
+"""The secrets in a tool's request: found, hidden, and kept by a save."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.tools.errors import ToolInvalid
+from app.tools.secrets import hidden, restored, secret_fields
+from tests.tools.conftest import tool
+
+SECRETS: dict[str, Any] = {
+    "headers": {
+        "Authorization": "Bearer abcdefgh",
+        "X-API-Key": "k",
+        "X-Shop": "Basic dXNlcjpwYXNz",
+        "X-Vendor": "sk-abcdefghijklmnop",
+        "X-Random": "0123456789abcdefghijklmnopqrstuvwxyz",
+        "Accept": "application/json",
+        "X-Line": "{{ call.line }}",
+        "Cookie": "{{ call.cookie }}",
+        "X-Token": "Bearer {{ call.token }}",
+    },
+    "query": {"api_key": "q", "page": "2", "token": "{{ call.token }}"},
+    "json_body": {"login": {"password": "p", "user": "u"}, "author": "Bob", "auth": ["one", 2]},
+}
+URL = "http://h/x?subscription-key=s&key={{ call.key }}&q=1"
+
+
+def test_secrets_are_found_by_name_and_by_look_and_placeholders_are_none() -> None:
+    definition = tool(URL, method="POST", **SECRETS)
+    assert secret_fields(definition.request) == [
+        "request.url",
+        "request.headers.Authorization",
+        "request.headers.X-API-Key",
+        "request.headers.X-Shop",
+        "request.headers.X-Vendor",
+        "request.headers.X-Random",
+        "request.query.api_key",
+        "request.json_body.login.password",
+        "request.json_body.auth.0",
+    ]
+    shown = hidden(definition).request
+    assert shown.url == "http://h/x?subscription-key=***&key={{ call.key }}&q=1"
+    assert shown.headers["X-Line"] == "{{ call.line }}"
+    assert shown.headers["X-Token"] == "Bearer {{ call.token }}"
+    assert shown.query == {"api_key": "***", "page": "2", "token": "{{ call.token }}"}
+    assert shown.json_body == {"login": {"password": "***", "user": "u"}, "author": "Bob", "auth": ["***", 2]}
+
+
+def test_what_was_hidden_comes_back() -> None:
+    definition = tool(URL, method="POST", **SECRETS)
+    assert restored(hidden(definition), definition.request) == definition
+
+
+def test_a_header_keeps_its_secret_in_any_case() -> None:
+    stored = tool("http://h/x", headers={"X-Api-Key": "k"})
+    typed = tool("http://h/y", headers={"x-api-KEY": "***"})
+    assert restored(typed, stored.request).request.headers == {"x-api-KEY": "k"}
+
+
+@pytest.mark.parametrize("url", ["https://h/x", "http://h:81/x", "http://other/x"])
+def test_another_server_does_not_get_the_secret(url: str) -> None:
+    stored = tool("http://h/x", headers={"X-Api-Key": "k"})
+    with pytest.raises(ToolInvalid, match="another server") as caught:
+        restored(tool(url, headers={"X-Api-Key": "***"}), stored.request)
+    assert caught.value.field == "request.headers.X-Api-Key"
+    assert "k" not in str(caught.value).split()
+
+
+def test_the_same_server_written_otherwise_is_the_same() -> None:
+    stored = tool("http://h/x", headers={"X-Api-Key": "k"})
+    typed = tool("HTTP://H:80/y?z=1", headers={"X-Api-Key": "***"})
+    assert restored(typed, stored.request).request.headers == {"X-Api-Key": "k"}
+
+
+def test_a_mask_without_a_stored_secret_is_a_mistake_at_its_field() -> None:
+    typed = tool("http://h/x?token=***", headers={"X-Api-Key": "***", "X-Line": "***"})
+    with pytest.raises(ToolInvalid) as caught:
+        restored(typed, None)
+    fields = [mistake.field for mistake in caught.value.mistakes]
+    assert fields == ["request.url", "request.headers.X-Api-Key", "request.headers.X-Line"]
