@@ -15,7 +15,10 @@ from app.api import (
     example,
     health,
     problems,
+    prompt_check,
+    prompt_files,
     prompts,
+    rehearsals,
     settings,
     setup,
     status,
@@ -43,6 +46,7 @@ _TAGS = [
     {"name": "prompts", "description": "What the language model is told. Every save is a version."},
     {"name": "tools", "description": "HTTP requests that the model may make while it answers."},
     {"name": "calls", "description": "What happened in calls, and what happens now."},
+    {"name": "playground", "description": "Turns without a telephone: trying prompts, models and tools."},
     {"name": "users", "description": "Who may sign in, and as what."},
     {"name": "tokens", "description": "For programs, instead of a password."},
     {"name": "audit", "description": "Who changed what."},
@@ -62,7 +66,23 @@ def install(app: FastAPI) -> None:
     # Of every route, whoever adds it: one that declares no permission is closed.
     app.router.dependencies.append(Depends(permitted))
     protected = APIRouter(prefix="/api", dependencies=[Depends(signed_in)], responses=ANY)
-    for module in (prompts, tool_work, tools, calls, status, users, tokens, audit, dialplan, settings, doctor, setup):
+    for module in (
+        prompt_check,
+        prompt_files,
+        prompts,
+        tool_work,
+        tools,
+        calls,
+        rehearsals,
+        status,
+        users,
+        tokens,
+        audit,
+        dialplan,
+        settings,
+        doctor,
+        setup,
+    ):
         protected.include_router(module.router)
     public = APIRouter(prefix="/api")
     public.include_router(example.router)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from app.models.prompt import PromptRow, PromptVersionRow
 from app.prompts.draft import PromptDraft
 from app.prompts.prompt import Action, Prompt
+
+# ``published``: calls can use it. ``pending``: besides, a newer draft waits. ``draft``: there are only drafts.
+PromptState = Literal["published", "pending", "draft"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,13 @@ class PromptSummary:
     created_at: datetime
     updated_at: datetime
     updated_by: str
+
+    @property
+    def state(self) -> PromptState:
+        """What an operator wants to know first."""
+        if self.published_version is None:
+            return "draft"
+        return "published" if self.published_version == self.latest_version else "pending"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +123,11 @@ def prompt_of(row: PromptRow, version: PromptVersionRow) -> Prompt:
         timeout=version.timeout,
         greeting=version.greeting,
     )
+
+
+def draft_of(prompt: Prompt) -> PromptDraft:
+    """What an operator wrote of it, without the note."""
+    return PromptDraft(**{each.name: getattr(prompt, each.name) for each in fields(PromptDraft) if each.name != "note"})
 
 
 def version_values(draft: PromptDraft) -> dict[str, Any]:

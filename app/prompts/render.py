@@ -205,12 +205,22 @@ def variable_lines(content: str) -> Mapping[str, Sequence[int]]:
     tree = _parse(content)
     names = meta.find_undeclared_variables(tree)
     found: dict[str, set[int]] = {name: set() for name in names if name != _CALL}
-    for node in tree.find_all((nodes.Name, nodes.Getattr)):
-        if isinstance(node, nodes.Name) and node.name in found:
-            found[node.name].add(node.lineno)
-        elif isinstance(node, nodes.Getattr) and _CALL in names and getattr(node.node, "name", None) == _CALL:
-            found.setdefault(node.attr, set()).add(node.lineno)
+    for node in tree.find_all((nodes.Name, nodes.Getattr, nodes.Getitem)):
+        if isinstance(node, nodes.Name):
+            name = node.name if node.name in found else None
+        else:
+            name = _of_call(node) if _CALL in names else None
+        if name is not None:
+            found.setdefault(name, set()).add(node.lineno)
     return {name: sorted(lines) for name, lines in found.items()}
+
+
+def _of_call(node: nodes.Node) -> str | None:
+    """``x`` of ``call.x`` and ``call['x']``."""
+    if not isinstance(node, nodes.Getattr | nodes.Getitem) or getattr(node.node, "name", None) != _CALL:
+        return None
+    name = node.attr if isinstance(node, nodes.Getattr) else getattr(node.arg, "value", None)
+    return name if isinstance(name, str) else None
 
 
 @lru_cache(maxsize=256)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from sqlalchemy import and_, select
+from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.models.base import utc_now
@@ -15,7 +15,7 @@ from app.models.prompt import PromptRow, PromptVersionRow
 from app.prompts.draft import PromptDraft
 from app.prompts.errors import PromptConflict, PromptNameTaken, PromptNotFound
 from app.prompts.prompt import Prompt
-from app.prompts.records import version_values
+from app.prompts.records import PromptState, version_values
 
 # Ids in one statement: below the limits on parameters of every database.
 _CHUNK: Final = 500
@@ -91,6 +91,18 @@ async def refuse_conflict(
             "then save again.",
             latest=row.latest_version,
         )
+
+
+def in_state(state: PromptState | None) -> tuple[ColumnElement[bool], ...]:
+    """What finds the prompts in that state; ``published`` finds those with a newer draft, too."""
+    if state is None:
+        return ()
+    if state == "draft":
+        return (PromptRow.published_version.is_(None),)
+    if state == "published":
+        return (PromptRow.published_version.is_not(None),)
+    # Not "differs": after a rollback the newest version is older news, and still waits.
+    return (PromptRow.published_version < PromptRow.latest_version,)
 
 
 async def published_versions(session: AsyncSession, prompt_ids: Sequence[int]) -> dict[int, PromptVersionRow]:

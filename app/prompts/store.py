@@ -3,46 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
+from dataclasses import replace
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.audit import record as audit
 from app.db.database import Database
 from app.db.page import BY_NAME, Page, Sort, like_pattern, ordering
-from app.models.base import utc_now
-from app.models.names import NAME_LENGTH, name_key
+from app.models.names import name_key
 from app.models.prompt import PromptRow, PromptVersionRow
 from app.models.revision import PROMPTS, RevisionRow
 from app.prompts.draft import PromptDraft, validate
 from app.prompts.errors import PromptInUse, PromptNotFound
+from app.prompts.importing import Undone, import_entries
+from app.prompts.portable import Entry, Imported
 from app.prompts.prompt import Prompt
 from app.prompts.records import (
     PromptRecord,
+    PromptState,
     PromptSummary,
     PromptVersionSummary,
     PublishedPrompts,
-    facts_of,
+    draft_of,
     prompt_of,
     record_of,
     summary_of,
 )
 from app.prompts.rows import (
-    add_version,
-    has_default,
+    in_state,
     prompt_row,
     published_versions,
-    put_in_force,
     refuse_conflict,
-    refuse_taken,
     version_row,
     with_head,
 )
-
-_KIND: Final = "prompt"  # in the audit log
+from app.prompts.writing import add_prompt, give_default, publish_version, remove_prompt, save_version
 
 
 class PromptStore:
@@ -64,32 +61,8 @@ class PromptStore:
             PromptInvalid, PromptNameTaken
         """
         await asyncio.to_thread(validate, draft)
-        now = utc_now()
         async with self._writing() as session:
-            await refuse_taken(session, draft.name, except_id=None)
-            row = PromptRow(
-                name=draft.name.strip(),
-                name_key=name_key(draft.name),
-                latest_version=1,
-                published_version=1 if publish else None,
-                default_mark=1 if publish and not await has_default(session) else None,
-                created_at=now,
-                updated_at=now,
-                updated_by=by[:NAME_LENGTH],
-            )
-            session.add(row)
-            await session.flush()
-            version = await add_version(session, row, draft, by)
-            audit(
-                session,
-                _KIND,
-                "create",
-                item_id=row.id,
-                name=row.name,
-                before=None,
-                after=facts_of(row, version),
-                by=by,
-            )
+            row, version = await add_prompt(session, draft, by=by, publish=publish)
             return record_of(row, version)
 
     async def save(
@@ -117,34 +90,25 @@ class PromptStore:
         async with self._writing() as session:
             row = await prompt_row(session, prompt_id)
             await refuse_conflict(session, row, expected_version, expected_published)
-            await refuse_taken(session, draft.name, except_id=prompt_id)
-            before = facts_of(row, await version_row(session, row, row.latest_version))
-            row.name, row.name_key = draft.name.strip(), name_key(draft.name)
-            row.latest_version += 1
-            version = await add_version(session, row, draft, by)
-            if publish:
-                await put_in_force(session, row, version.number)
-            row.updated_at, row.updated_by = version.created_at, version.created_by
-            after = facts_of(row, version)
-            audit(session, _KIND, "save", item_id=row.id, name=row.name, before=before, after=after, by=by)
-            await session.flush()
+            version = await save_version(session, row, draft, by=by, publish=publish)
             return record_of(row, version)
 
-    async def publish(self, prompt_id: int, version: int, *, by: str) -> PromptRecord:
+    async def publish(
+        self, prompt_id: int, version: int, *, by: str, expected_published: int | None = None
+    ) -> PromptRecord:
         """Let calls use ``version``: publishes a draft, or rolls back to an older version.
+
+        Args:
+            expected_published: As in :meth:`save`.
 
         Raises:
             PromptNotFound: no such prompt or version.
+            PromptConflict: somebody else published or rolled back in the meantime.
         """
         async with self._writing() as session:
             row = await prompt_row(session, prompt_id)
-            chosen = await version_row(session, row, version)
-            before = {"published_version": row.published_version}
-            await put_in_force(session, row, version)
-            after = {"published_version": version}
-            audit(session, _KIND, "publish", item_id=row.id, name=row.name, before=before, after=after, by=by)
-            row.updated_at, row.updated_by = utc_now(), by[:NAME_LENGTH]
-            await session.flush()
+            await refuse_conflict(session, row, None, expected_published)
+            chosen = await publish_version(session, row, version, by=by)
             return record_of(row, chosen)
 
     async def set_default(self, prompt_id: int, *, by: str) -> PromptRecord:
@@ -159,16 +123,7 @@ class PromptStore:
             if row.published_version is None:
                 raise PromptInUse(f"The prompt {row.name} has only drafts; publish one before it becomes the default.")
             if row.default_mark is None:
-                former = await session.scalar(select(PromptRow).where(PromptRow.default_mark == 1))
-                if former is not None:
-                    former.default_mark = None
-                    # Before the new mark is set: the column is unique at every moment.
-                    await session.flush()
-                row.default_mark = 1
-                before, after = {"default": former.name if former else None}, {"default": row.name}
-                audit(session, _KIND, "default", item_id=row.id, name=row.name, before=before, after=after, by=by)
-                row.updated_at, row.updated_by = utc_now(), by[:NAME_LENGTH]
-                await session.flush()
+                await give_default(session, row, by=by)
             return record_of(row, await version_row(session, row, row.latest_version))
 
     async def delete(
@@ -194,9 +149,64 @@ class PromptStore:
                     f"{row.name} is the default prompt, which calls use that name none. Make another one the default, "
                     "then delete it."
                 )
-            before = facts_of(row, await version_row(session, row, row.latest_version))
-            audit(session, _KIND, "delete", item_id=row.id, name=row.name, before=before, after=None, by=by)
-            await session.delete(row)
+            await remove_prompt(session, row, by=by)
+
+    async def import_all(
+        self, entries: Sequence[Entry], *, by: str, note: str = "Imported", dry_run: bool = False
+    ) -> Sequence[Imported]:
+        """Create prompts and save versions so that all are as ``entries`` say. Prompts that are not among them stay.
+
+        The same again changes nothing and makes no version.
+
+        Args:
+            entries: Each name once.
+            dry_run: Only say what would be done.
+
+        Raises:
+            PromptInvalid: of the first entry that is wrong.
+        """
+        for entry in entries:
+            await asyncio.to_thread(validate, entry.draft)
+        try:
+            async with self._writing() as session:
+                return await import_entries(session, entries, by=by, note=note, dry_run=dry_run)
+        except Undone as undone:
+            return undone.imported
+
+    async def export(self, names: Sequence[str] | None = None) -> Sequence[PromptRecord]:
+        """The prompts of those names, or all, by name: each as calls use it, or the newest draft where it is none.
+
+        Raises:
+            PromptNotFound: names the first that is not there.
+        """
+        async with self._database.session() as session:
+            rows = {row.name_key: row for row in await session.scalars(select(PromptRow))}
+            wanted = list(rows) if names is None else [name_key(name) for name in names]
+            if missing := [name for name in names or () if name_key(name) not in rows]:
+                raise PromptNotFound(f"There is no prompt named {missing[0][:100]}.")
+            chosen = [rows[key] for key in sorted(set(wanted))]
+            versions = await published_versions(session, [row.id for row in chosen])
+            return [
+                record_of(row, versions.get(row.id) or await version_row(session, row, row.latest_version))
+                for row in chosen
+            ]
+
+    async def duplicate(
+        self, prompt_id: int, name: str, *, by: str, version: int | None = None, publish: bool = False
+    ) -> PromptRecord:
+        """A new prompt of that name with what a version says; None: the newest.
+
+        Raises:
+            PromptNotFound, PromptInvalid, PromptNameTaken
+        """
+        original = await (self.get(prompt_id) if version is None else self.version(prompt_id, version))
+        note = f"Copy of {original.prompt.name}, version {original.prompt.version}"
+        return await self.create(replace(draft_of(original.prompt), name=name, note=note), by=by, publish=publish)
+
+    async def summary(self, prompt_id: int) -> PromptSummary:
+        """A prompt without its content. Raises PromptNotFound."""
+        async with self._database.session() as session:
+            return summary_of(await prompt_row(session, prompt_id))
 
     async def get(self, prompt_id: int) -> PromptRecord:
         """A prompt with its newest version. Raises PromptNotFound."""
@@ -212,6 +222,14 @@ class PromptStore:
                 raise PromptNotFound(f"There is no prompt named {name}.")
             return record_of(row, await version_row(session, row, row.latest_version))
 
+    async def find_summary(self, name: str) -> PromptSummary:
+        """The prompt of that name, in any case, without its content. Raises PromptNotFound."""
+        async with self._database.session() as session:
+            row = await session.scalar(select(PromptRow).where(PromptRow.name_key == name_key(name)))
+            if row is None:
+                raise PromptNotFound(f"There is no prompt named {name}.")
+            return summary_of(row)
+
     async def version(self, prompt_id: int, number: int) -> PromptRecord:
         """A prompt with the version asked for. Raises PromptNotFound."""
         async with self._database.session() as session:
@@ -219,11 +237,17 @@ class PromptStore:
             return record_of(row, await version_row(session, row, number))
 
     async def list(
-        self, *, offset: int = 0, limit: int = 50, search: str = "", sort: Sort = BY_NAME
+        self,
+        *,
+        offset: int = 0,
+        limit: int = 50,
+        search: str = "",
+        sort: Sort = BY_NAME,
+        state: PromptState | None = None,
     ) -> Page[PromptSummary]:
-        """Prompts whose name holds ``search``."""
+        """Prompts whose name holds ``search``, in any state or in that one."""
         order = ordering(sort, name=PromptRow.name_key, updated_at=PromptRow.updated_at)
-        matching = PromptRow.name_key.like(like_pattern(name_key(search)), escape="\\")
+        matching = and_(PromptRow.name_key.like(like_pattern(name_key(search)), escape="\\"), *in_state(state))
         async with self._database.session() as session:
             total = await session.scalar(select(func.count()).select_from(PromptRow).where(matching)) or 0
             rows = await session.scalars(select(PromptRow).where(matching).order_by(*order).offset(offset).limit(limit))

@@ -121,6 +121,12 @@ class PromptUpdate(PromptCreate):
     expected_version: int | None = Field(
         default=None, ge=1, description="The newest version when you read it; instead of `If-Match`.", examples=[3]
     )
+    expected_published: int | None = Field(
+        default=None,
+        ge=0,
+        description="The version that was published then; 0: none. So a save does not go over a rollback unseen.",
+        examples=[3],
+    )
 
 
 class PublishBody(BaseModel):
@@ -129,6 +135,48 @@ class PublishBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     version: int = Field(ge=1, le=2**31 - 1, examples=[2])
+    expected_published: int | None = Field(
+        default=None, ge=0, description="The version that was published when you looked; 0: none.", examples=[3]
+    )
+
+
+class DuplicateBody(BaseModel):
+    """A copy of a prompt."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(min_length=1, max_length=100, description="Of the copy.", examples=["night shift"])
+    version: int | None = Field(
+        default=None, ge=1, le=2**31 - 1, description="The version to copy; null: the newest.", examples=[2]
+    )
+    publish: bool = Field(default=False, description="False: the copy is a draft.")
+
+
+class UsageBody(BaseModel):
+    """What uses a prompt."""
+
+    is_default: bool = Field(description="Calls that name no prompt use it.")
+    published_version: int | None = Field(description="The version that calls use.", examples=[3])
+    days: int = Field(description="How far back turns are counted; no longer than they are kept.", examples=[30])
+    turns: int = Field(description="Turns in that time.", examples=[412])
+    last_at: datetime | None = Field(description="When the last of them began; null: there was none.")
+    by_version: dict[int, int] = Field(description="Turns by version.", examples=[{2: 12, 3: 400}])
+
+
+class DifferenceBody(BaseModel):
+    """A field that differs between two versions."""
+
+    field: str = Field(examples=["temperature"])
+    left: Any = Field(examples=[0.2])
+    right: Any = Field(examples=[0.7])
+
+
+class ComparisonBody(BaseModel):
+    """Two versions of a prompt, side by side."""
+
+    left: int = Field(description="Number of the version.", examples=[2])
+    right: int = Field(description="Number of the version.", examples=[3])
+    differences: list[DifferenceBody] = Field(description="Empty: they say the same.")
 
 
 class PromptSummaryBody(BaseModel):

@@ -102,7 +102,8 @@ def test_joining_is_bounded() -> None:
 
 
 def test_each_variable_is_found_with_its_lines() -> None:
-    content = "{{ caller_number }}\n{% for item in items %}{{ item }} {{ loop.index }} {{ caller_number }}{% endfor %}\n{{ call.x }}"
-    assert dict(variable_lines(content)) == {"caller_number": [1, 2], "items": [2], "x": [3]}
-    assert variables_of(content) == ("caller_number", "items", "x")
+    loop = "{% for item in items %}{{ item }} {{ loop.index }} {{ caller_number }}{% endfor %}"
+    content = "{{ caller_number }}\n" + loop + "\n{{ call.x }}{{ call['y'] }}"
+    assert dict(variable_lines(content)) == {"caller_number": [1, 2], "items": [2], "x": [3], "y": [3]}
+    assert variables_of(content) == ("caller_number", "items", "x", "y")
     assert variable_lines("no markup") == {}
