@@ -203,7 +203,7 @@ def list_users(env_file: EnvFile = DEFAULT_ENV) -> None:
     """List the users."""
     from app.cli.users import show
 
-    _users(env_file, show)
+    _run(env_file, show)
 
 
 @users.command("add")
@@ -219,7 +219,7 @@ def add_user(
 
     if role not in tuple(Role):
         raise typer.BadParameter("write viewer, editor or administrator", param_hint="--role")
-    _users(env_file, add, name=name, role=Role(role), password=_new_password(generate))
+    _run(env_file, add, name=name, role=Role(role), password=_new_password(generate))
 
 
 @users.command("passwd")
@@ -227,7 +227,7 @@ def change_password(name: UserName, generate: Generate = False, env_file: EnvFil
     """Give a user a new password; a disabled one is enabled. It is asked for, or read as one line from a pipe."""
     from app.cli.users import passwd
 
-    _users(env_file, passwd, name=name, password=_new_password(generate))
+    _run(env_file, passwd, name=name, password=_new_password(generate))
 
 
 @users.command("remove")
@@ -235,10 +235,10 @@ def remove_user(name: UserName, env_file: EnvFile = DEFAULT_ENV) -> None:
     """Remove a user, with all their tokens."""
     from app.cli.users import remove
 
-    _users(env_file, remove, name=name)
+    _run(env_file, remove, name=name)
 
 
-def _users(env_file: Path, work: Callable[..., Coroutine[Any, Any, bool]], **arguments: object) -> None:
+def _run(env_file: Path, work: Callable[..., Coroutine[Any, Any, bool]], **arguments: object) -> None:
     from rich.console import Console
 
     from app.cli.running import run_quietly
@@ -246,6 +246,38 @@ def _users(env_file: Path, work: Callable[..., Coroutine[Any, Any, bool]], **arg
 
     settings = load_settings(env_file)
     run_quietly(settings, work(settings, Console(highlight=False, soft_wrap=True), **arguments))
+
+
+prompts = typer.Typer(help="Write prompts to a file, and read them from one.", no_args_is_help=True)
+cli.add_typer(prompts, name="prompts")
+
+
+@prompts.command("export")
+def export_prompts(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Only these prompts.")] = None,
+    output: Annotated[str, typer.Option(metavar="FILE", help="Where to; - is standard output.")] = "-",
+    as_json: Annotated[bool, typer.Option("--json", help="JSON in place of YAML.")] = False,
+    env_file: EnvFile = DEFAULT_ENV,
+) -> None:
+    """Write all prompts, or those named, as YAML. The same prompts always give the same text."""
+    from app.cli.prompts import export
+
+    _run(env_file, export, names=tuple(names or ()), output=output, as_json=as_json)
+
+
+@prompts.command("import")
+def import_prompts(
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="YAML or JSON, as export writes it; - is standard input.")
+    ],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    note: Annotated[str, typer.Option(metavar="TEXT", help="Why, for the list of versions.")] = "Imported",
+    env_file: EnvFile = DEFAULT_ENV,
+) -> None:
+    """Create and change prompts as a file says: all of them, or none. The same file again changes nothing."""
+    from app.cli.prompts import import_
+
+    _run(env_file, import_, source=file, dry_run=dry_run, note=note)
 
 
 def _new_password(generate: bool) -> str:
