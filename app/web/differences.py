@@ -31,9 +31,9 @@ class Difference:
     hidden: bool = False
 
     @property
-    def long(self) -> bool:
-        """Whether it is a text of several lines."""
-        return any("\n" in text or len(text) > 200 for text in (self.before, self.after) if text)
+    def label(self) -> str:
+        """The field for people."""
+        return self.field.replace("_", " ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,12 @@ class Line:
 
 
 def differences(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> list[Difference]:
-    """Field by field; what is alike on both sides is left out."""
+    """Field by field; what is alike on both sides is left out, and what is empty where there is one side alone."""
     found: list[Difference] = []
     for key in {**(before or {}), **(after or {})}:
         found += _of_field(key, (before or {}).get(key, _ABSENT), (after or {}).get(key, _ABSENT))
+    if before is None or after is None:
+        found = [each for each in found if _EMPTY not in (each.before, each.after)]
     return found
 
 
@@ -71,6 +73,7 @@ def lines(before: str, after: str) -> list[Line] | None:
 
 
 _ABSENT: Final = object()
+_EMPTY: Final = "(empty)"
 
 
 def _of_field(path: str, before: Any, after: Any) -> list[Difference]:
@@ -99,7 +102,7 @@ def _words(value: Any) -> str | None:
     if value is _ABSENT:
         return None
     if value is None or value in ("", [], {}):
-        return "(empty)"
+        return _EMPTY
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str):
