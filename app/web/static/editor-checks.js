@@ -4,6 +4,7 @@ import { parse } from "./json-text.js";
 
 const PAUSE_MS = 400;
 const MAX_LENGTH = 2_000_000; // characters; what is longer is checked when it is saved
+const LONGEST_TAG = 2_000; // characters
 
 const again = StateEffect.define();
 
@@ -61,13 +62,18 @@ export function checking(check, failed) {
   ];
 }
 
+/** Whether the cursor stands behind {{ or {% that is still open; the language's own completion does not ask. */
+function insideTag({ state, pos }) {
+  const marks = state.sliceDoc(Math.max(0, pos - LONGEST_TAG), pos).match(/\{[{%#]|[}%#]\}/g);
+  return marks !== null && ["{{", "{%"].includes(marks.at(-1));
+}
+
 /** Completes names from `names()`, which returns or promises a list of `{label, detail, info}`: in Jinja inside of tags,
  * elsewhere on request (Ctrl-Space). */
 export function completing(names, language) {
   return async (context) => {
     if (language === "jinja") {
-      const inside = jinjaCompletionSource()(context);
-      if (!inside) return null;
+      if (!insideTag(context) || !jinjaCompletionSource()(context)) return null;
       const options = (await names()).map((one) => ({ type: "variable", boost: 1, ...one }));
       return jinjaCompletionSource({ variables: options })(context);
     }

@@ -31,6 +31,7 @@ class Editor {
     this.names = async () => [];
     this.findings = [];
     this.failure = null;
+    this.ended = new AbortController();
     this.box = document.createElement("div");
     this.box.className = "editor";
     this.message = document.createElement("p");
@@ -84,8 +85,19 @@ class Editor {
     this.area.classList.add("editor-source");
     this.area.tabIndex = -1;
     this.area.setAttribute("aria-hidden", "true");
-    this.area.addEventListener("focus", this.forward = () => this.view.focus());
-    this.area.form?.addEventListener("reset", this.reset = () => setTimeout(() => this.write(this.read())));
+    const { signal } = this.ended;
+    const forward = () => this.view.focus();
+    this.area.addEventListener("focus", forward, { signal });
+    this.area.form?.addEventListener("reset", () => setTimeout(() => this.write(this.read())), { signal });
+    // Where it can be had, without the detour over the textarea: with a megabyte in it, focusing that takes a second.
+    this.area.focus = forward;
+    for (const label of this.area.labels) {
+      label.addEventListener("click", (event) => {
+        if (event.target.closest("a, button, input")) return;
+        event.preventDefault();
+        forward();
+      }, { signal });
+    }
     Object.defineProperty(this.area, "value", {
       configurable: true,
       get: () => this.read(),
@@ -143,7 +155,7 @@ class Editor {
       autocorrect: "off",
       autocapitalize: PROSE.has(this.language) ? "sentences" : "off",
     };
-    const labels = [...(area.labels ?? [])];
+    const labels = [...area.labels];
     for (const label of labels) label.id ||= `editor-${number += 1}-label`;
     if (labels.length) attributes["aria-labelledby"] = labels.map((label) => label.id).join(" ");
     else attributes["aria-label"] = area.getAttribute("aria-label") ?? area.name;
@@ -187,9 +199,9 @@ class Editor {
   destroy() {
     this.observer.disconnect();
     this.unfollow();
-    this.area.removeEventListener("focus", this.forward);
-    this.area.form?.removeEventListener("reset", this.reset);
+    this.ended.abort();
     delete this.area.value;
+    delete this.area.focus;
     this.view.destroy();
   }
 }
