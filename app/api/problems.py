@@ -19,6 +19,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.accounts.errors import (
+    AuditNotFound,
     FirstAdministrator,
     OwnAccount,
     TokenInvalid,
@@ -35,6 +36,7 @@ from app.core.metrics import UNEXPECTED
 from app.history.errors import ConversationNotFound, TurnNotFound
 from app.llm.errors import ModelError, ProviderError, ProviderNotConfigured, UnknownModel
 from app.prompts.errors import PromptConflict, PromptInUse, PromptInvalid, PromptNameTaken, PromptNotFound
+from app.rehearsal.errors import NothingToReplay, RehearsalInvalid
 from app.schemas.problem import FieldProblem, Problem
 from app.tools.errors import OpenApiInvalid, ToolConflict, ToolInvalid, ToolNameTaken, ToolNotFound
 
@@ -48,6 +50,7 @@ _STATUS: Final[tuple[tuple[type[GatewayError], int], ...]] = (
     (ToolNotFound, 404),
     (UserNotFound, 404),
     (TokenNotFound, 404),
+    (AuditNotFound, 404),
     (UserNameTaken, 409),
     (FirstAdministrator, 409),
     (UserConflict, 409),
@@ -65,6 +68,8 @@ _STATUS: Final[tuple[tuple[type[GatewayError], int], ...]] = (
     (ToolInvalid, 422),
     (OpenApiInvalid, 422),
     (DialplanInvalid, 422),
+    (RehearsalInvalid, 422),
+    (NothingToReplay, 409),
     (UnknownModel, 422),
     (ProviderNotConfigured, 409),
     (ProviderError, 502),

@@ -14,6 +14,7 @@ from app.rehearsal.errors import RehearsalInvalid
 from app.tools.catalog import ToolCatalog
 from app.tools.definition import ToolDefinition
 from app.tools.errors import ToolNotFound
+from app.tools.secrets import restored
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class ToolChoice:
 
     Attributes:
         names: Also of tools that are disabled; None: what the prompt selects.
-        drafts: Besides; each in place of the tool of its name.
+        drafts: Besides; each in place of the tool of its name, whose secrets it keeps where it holds their mask.
         off: None at all.
     """
 
@@ -101,6 +102,7 @@ def choose_tools(choice: ToolChoice, prompt: Prompt, catalog: ToolCatalog) -> tu
 
     Raises:
         RehearsalInvalid: there is no tool of a name that was chosen.
+        ToolInvalid: a draft holds the mask of a secret that is not stored.
     """
     if choice.off:
         return ()
@@ -109,7 +111,8 @@ def choose_tools(choice: ToolChoice, prompt: Prompt, catalog: ToolCatalog) -> tu
     else:
         drafted = {name_key(draft.name) for draft in choice.drafts}
         chosen = tuple(_named(name, catalog) for name in choice.names if name_key(name) not in drafted)
-    by_name = {name_key(tool.name): tool for tool in (*chosen, *choice.drafts)}
+    drafts = [_with_secrets(draft, catalog) for draft in choice.drafts]
+    by_name = {name_key(tool.name): tool for tool in (*chosen, *drafts)}
     return tuple(by_name[name] for name in sorted(by_name))
 
 
@@ -118,6 +121,13 @@ def _named(name: str, catalog: ToolCatalog) -> ToolDefinition:
         return catalog.get(name)
     except ToolNotFound as error:
         raise RehearsalInvalid(str(error), field="tools") from error
+
+
+def _with_secrets(draft: ToolDefinition, catalog: ToolCatalog) -> ToolDefinition:
+    try:
+        return restored(draft, catalog.get(draft.name).request)
+    except ToolNotFound:
+        return restored(draft, None)
 
 
 def _blank_is_none(text: str | None) -> str | None:

@@ -77,7 +77,8 @@ class Rehearsal:
         """The events of one turn. Use it inside ``contextlib.aclosing``; closing it closes the model's stream.
 
         Raises:
-            RehearsalsBusy, RehearsalInvalid, PromptNotFound, PromptInvalid: before the first event, and only then.
+            RehearsalsBusy, RehearsalInvalid, PromptNotFound, PromptInvalid, ToolInvalid: before the first event, and
+                only then.
         """
         with self._turns.seat():
             prompt, tools = await self._choose(plan.prompt, plan.tools, plan.model)
@@ -98,7 +99,8 @@ class Rehearsal:
         """The events of replaying conversations. Use it inside ``contextlib.aclosing``, as :meth:`turn`.
 
         Raises:
-            RehearsalsBusy, RehearsalInvalid, PromptNotFound, PromptInvalid: before the first event, and only then.
+            RehearsalsBusy, RehearsalInvalid, PromptNotFound, PromptInvalid, ToolInvalid: before the first event, and
+                only then.
             ConversationNotFound, NothingToReplay: likewise, where there is nothing else to replay.
         """
         with self._replays.seat():

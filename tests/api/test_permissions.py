@@ -21,9 +21,22 @@ V, E, A, OPEN = "viewer", "editor", "administrator", "everybody"
 TABLE: Final = {
     "GET /": V,
     "GET /ui": V,
-    "GET /ui/status": V,
+    "GET /ui/status/live": V,
+    "GET /ui/charts": V,
     "GET /ui/prompts": V,
     "GET /ui/tools": V,
+    "GET /ui/tools/new": E,
+    "POST /ui/tools/new": E,
+    "GET /ui/tools/{tool_id}": V,
+    "POST /ui/tools/{tool_id}": E,
+    "POST /ui/tools/{tool_id}/enabled": E,
+    "GET /ui/tools/{tool_id}/duplicate": E,
+    "POST /ui/tools/{tool_id}/duplicate": E,
+    "GET /ui/tools/{tool_id}/delete": E,
+    "POST /ui/tools/{tool_id}/delete": E,
+    "GET /ui/tools/{tool_id}/versions": V,
+    "GET /ui/tools/{tool_id}/versions/{number}": V,
+    "GET /ui/tools/{tool_id}/compare": V,
     "GET /docs": V,
     "GET /redoc": V,
     "GET /openapi.json": V,
@@ -155,7 +168,9 @@ async def test_every_role_gets_exactly_what_it_may(
             # Things that are not there: who may is told so, and nothing changes.
             for name in ("{prompt_id}", "{tool_id}", "{user_id}", "{token_id}", "{number}", "{entry_id}"):
                 path = path.replace(name, "99999")
-            response = await client.request(method, path.replace("{order_id}", "A1042"))
+            # Pages take forms from our own pages alone, and a browser says where they come from.
+            headers = {"Origin": str(client.base_url).rstrip("/")}
+            response = await client.request(method, path.replace("{order_id}", "A1042"), headers=headers)
             refused = response.status_code == 403
             assert refused is (ranks.index(role) < ranks.index(least)), (route, role, response.status_code)
             if refused and not path.startswith("/ui"):
