@@ -1,4 +1,4 @@
-"""Prompts and tools, to look at."""
+"""Prompts, to look at."""
 
 from __future__ import annotations
 
@@ -25,20 +25,3 @@ async def prompts(request: Request, parts: PartsDep, page: PageNumber = 1) -> HT
     """The prompts, by name."""
     found = await parts.prompts.list(offset=(page - 1) * PAGE_SIZE, limit=PAGE_SIZE)
     return render(request, "prompts.html", prompts=found.items, total=found.total, page=page, size=PAGE_SIZE)
-
-
-@router.get("/tools")
-@needs(Permission.READ)
-async def tools(request: Request, parts: PartsDep, page: PageNumber = 1) -> HTMLResponse:
-    """The tools, by name."""
-    found = await parts.tools.list(offset=(page - 1) * PAGE_SIZE, limit=PAGE_SIZE)
-    definitions = {tool.id: tool for tool in parts.tool_catalog.all()}
-    return render(
-        request,
-        "tools.html",
-        tools=found.items,
-        definitions=definitions,
-        total=found.total,
-        page=page,
-        size=PAGE_SIZE,
-    )

@@ -92,5 +92,5 @@ async def test_files_outside_are_not_served(stranger: httpx2.AsyncClient) -> Non
 
 def test_every_template_escapes(app: FastAPI) -> None:
     assert ENVIRONMENT.autoescape is True
-    for template in (FOLDER / "templates").iterdir():
+    for template in (FOLDER / "templates").rglob("*.html"):
         assert "|safe" not in template.read_text().replace(" ", "")

@@ -1,0 +1,182 @@
+"""Tools: the list, and one tool with its versions. What changes a tool is in :mod:`app.web.tool_edit`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import HTMLResponse
+
+from app.api.access import needs
+from app.api.parts import Parts, PartsDep
+from app.core.permissions import Permission
+from app.db.audit import MASK
+from app.schemas.page import Search, Sorting
+from app.tools.definition import ToolDefinition
+from app.tools.records import ToolRecord
+from app.tools.secrets import hidden, secret_fields
+from app.web.pages import render
+from app.web.tool_form import document_of, pretty
+
+router = APIRouter(prefix="/ui/tools")
+
+PAGE_SIZE: Final = 50
+
+Id = Annotated[int, Path(ge=1, le=2**31 - 1)]
+Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
+NumberOfPage = Annotated[int, Query(ge=1, le=20_000)]
+Enabled = Annotated[Literal["", "yes", "no"], Query()]
+
+_TYPES: Final = {
+    "string": "text",
+    "integer": "whole number",
+    "number": "number",
+    "boolean": "yes or no",
+    "array": "list",
+    "object": "object",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A line of a tool's parameters, for who reads them."""
+
+    name: str
+    type: str
+    required: bool
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of two versions that are compared."""
+
+    number: int
+    by: str
+    note: str
+    text: str
+
+
+@router.get("")
+@needs(Permission.READ)
+async def listing(
+    request: Request,
+    parts: PartsDep,
+    page: NumberOfPage = 1,
+    search: Search = "",
+    enabled: Enabled = "",
+    sort: Sorting = "name",
+) -> HTMLResponse:
+    """The tools."""
+    found = await parts.tools.list(
+        offset=(page - 1) * PAGE_SIZE,
+        limit=PAGE_SIZE,
+        search=search.strip(),
+        enabled=None if enabled == "" else enabled == "yes",
+        sort=sort,
+    )
+    return render(
+        request,
+        "tools/list.html",
+        tools=found.items,
+        definitions=shown_definitions(parts),
+        total=found.total,
+        page=page,
+        size=PAGE_SIZE,
+        search=search,
+        enabled=enabled,
+        sort=sort,
+        back=request.url.query,
+    )
+
+
+@router.get("/{tool_id}/versions")
+@needs(Permission.READ)
+async def versions(request: Request, parts: PartsDep, tool_id: Id, page: NumberOfPage = 1) -> HTMLResponse:
+    """The versions of a tool, newest first."""
+    record = await parts.tools.get(tool_id)
+    found = await parts.tools.versions(tool_id, offset=(page - 1) * PAGE_SIZE, limit=PAGE_SIZE)
+    return render(
+        request,
+        "tools/versions.html",
+        tool=record.summary,
+        versions=found.items,
+        total=found.total,
+        page=page,
+        size=PAGE_SIZE,
+    )
+
+
+@router.get("/{tool_id}/versions/{number}")
+@needs(Permission.READ)
+async def version(request: Request, parts: PartsDep, tool_id: Id, number: Number) -> HTMLResponse:
+    """One version, to look at."""
+    return show(request, await parts.tools.version(tool_id, number))
+
+
+@router.get("/{tool_id}/compare")
+@needs(Permission.READ)
+async def compare(
+    request: Request,
+    parts: PartsDep,
+    tool_id: Id,
+    left: Annotated[int, Query(ge=1, le=2**31 - 1)],
+    right: Annotated[int, Query(ge=1, le=2**31 - 1)],
+) -> HTMLResponse:
+    """Two versions side by side."""
+    first, second = await parts.tools.version(tool_id, left), await parts.tools.version(tool_id, right)
+    sides = await asyncio.to_thread(lambda: (_side(first), _side(second)))
+    return render(request, "tools/compare.html", tool=first.summary, left=sides[0], right=sides[1])
+
+
+def show(request: Request, record: ToolRecord) -> HTMLResponse:
+    """The page of a version for who only reads."""
+    definition = hidden(record.definition)
+    body = definition.request.json_body
+    return render(
+        request,
+        "tools/view.html",
+        tool=record.summary,
+        record=record,
+        number=definition.version,
+        definition=definition,
+        parameters=_parameters(definition.parameters),
+        schema=pretty(definition.parameters),
+        body="" if body is None else pretty(body),
+        secrets=secret_fields(record.definition.request),
+        mask=MASK,
+    )
+
+
+def shown_definitions(parts: Parts) -> Mapping[int, ToolDefinition]:
+    """The tools in use by their ids, without their secrets; a secret may stand in the query of an address."""
+    return {tool.id: hidden(tool) for tool in parts.tool_catalog.all()}
+
+
+def _side(record: ToolRecord) -> Side:
+    return Side(record.definition.version, record.created_by, record.note, document_of(record.definition))
+
+
+def _parameters(schema: Mapping[str, Any]) -> list[Parameter]:
+    required, properties = schema.get("required"), schema.get("properties")
+    names = required if isinstance(required, list) else []
+    if not isinstance(properties, Mapping):
+        return []
+    return [Parameter(name, _type(part), name in names, _description(part)) for name, part in properties.items()]
+
+
+def _type(schema: Any) -> str:
+    if not isinstance(schema, Mapping):
+        return "anything"
+    allowed, kind = schema.get("enum"), schema.get("type")
+    if isinstance(allowed, list):
+        return "one of " + ", ".join(str(each) for each in allowed)
+    return _TYPES.get(kind, "see the schema") if isinstance(kind, str) else "see the schema"
+
+
+def _description(schema: Any) -> str:
+    words = schema.get("description") if isinstance(schema, Mapping) else None
+    return words if isinstance(words, str) else ""
