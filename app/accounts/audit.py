@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Literal
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
 
 from sqlalchemy import ColumnElement, func, select
 
@@ -13,6 +13,10 @@ from app.db.database import Database
 from app.db.page import Page, like_pattern
 from app.models.audit import AuditRow
 from app.models.names import name_key
+
+# Moments that every database has.
+_FIRST: Final = datetime(1971, 1, 1, tzinfo=UTC)
+_LAST: Final = datetime(9000, 1, 1, tzinfo=UTC)
 
 AuditSort = Literal["-at", "at"]
 
@@ -113,10 +117,18 @@ def _conditions(wanted: AuditFilter) -> list[ColumnElement[bool]]:
     if wanted.search:
         where.append(AuditRow.item_key.like(like_pattern(name_key(wanted.search)), escape="\\"))
     if wanted.since is not None:
-        where.append(AuditRow.at >= wanted.since)
+        where.append(AuditRow.at >= _within(wanted.since))
     if wanted.until is not None:
-        where.append(AuditRow.at < wanted.until)
+        where.append(AuditRow.at < _within(wanted.until))
     return where
+
+
+def _within(moment: datetime) -> datetime:
+    """As near as a column can be asked for: databases begin and end the years at different points, and so does UTC."""
+    try:
+        return min(max(moment.astimezone(UTC), _FIRST), _LAST)
+    except OverflowError:
+        return _FIRST if moment.year < 2000 else _LAST
 
 
 def _entry_of(row: AuditRow) -> AuditEntry:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 from sqlalchemy import ColumnElement, func, select
@@ -28,6 +28,8 @@ PREFIX: Final = "aai_"
 # Of one owner.
 MOST_TOKENS: Final = 100
 _LONGEST_SECRET: Final = 100
+# Databases, and UTC, end the years at different points.
+_LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
 _KIND: Final = "token"
 
 TokenSort = Literal["-created_at", "created_at", "name", "-name", "last_used_at", "-last_used_at"]
@@ -92,6 +94,8 @@ class TokenStore:
             raise TokenInvalid(f"The name {problem or f'has 1 to {NAME_LENGTH} characters'}.", field="name")
         if lesser(role, owner.role) is not role:
             raise TokenInvalid(f"A token may not more than you: at most {owner.role}.", field="role")
+        if expires_at is not None and expires_at >= _LATEST:
+            raise TokenInvalid(f"Choose a day before the year {_LATEST.year}, or none for never.", field="expires_at")
         if expires_at is not None and expires_at <= now:
             raise TokenInvalid("It would have expired already.", field="expires_at")
         secret = PREFIX + secrets.token_urlsafe(32)

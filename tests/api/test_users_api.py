@@ -68,3 +68,9 @@ async def test_a_name_that_is_taken_is_said_of_the_field(client: httpx2.AsyncCli
     await client.post("/api/users", json=ann)
     again = (await client.post("/api/users", json=ann)).json()
     assert (again["code"], again["errors"][0]["field"]) == ("user_name_taken", "name")
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "2020-01-01T00:00:00Z"])
+async def test_a_token_ends_at_a_moment_that_can_be_kept(client: httpx2.AsyncClient, moment: str) -> None:
+    made = await client.post("/api/tokens", json={"name": "x", "role": "viewer", "expires_at": moment})
+    assert (made.status_code, made.json()["errors"][0]["field"]) == (422, "expires_at")
