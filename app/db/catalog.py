@@ -37,7 +37,7 @@ class Catalog(ABC, Generic[T]):
     def __init__(self, name: str, store: Store, *, interval: float = INTERVAL) -> None:
         self._follows = store
         self._snapshot: Snapshot[T] = Snapshot(
-            name, load=self._load, revision=store.revision, interval=interval, changed=self._tell
+            name, load=self._load, revision=store.revision, interval=interval, changed=self._announce
         )
         # Called after every load that brought another revision; must return at once.
         self.when_changed: Callable[[], None] | None = None
@@ -61,7 +61,7 @@ class Catalog(ABC, Generic[T]):
         """How fresh they are."""
         return self._snapshot.status
 
-    def _tell(self) -> None:
+    def _announce(self) -> None:
         if self.when_changed is not None:
             self.when_changed()
 
