@@ -385,7 +385,7 @@ DIALOGUES: Final[tuple[Dialogue, ...]] = (
                 "Hello, I have a question about my invoice.",
                 status="ERROR",
                 error="provider_rate_limited",
-                detail="OpenAI says that too many requests came in this minute. Raise the limit there, or set a second model.",
+                detail="OpenAI says that it got too many requests this minute. Raise the limit, or set a second model.",
             ),
         ),
         0.4,

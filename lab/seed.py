@@ -82,7 +82,7 @@ SETTINGS: Final = {"HISTORY_PRICES": json.dumps(PRICES)}
 
 
 async def seed(url: str, *, conversations: int = 140, now: datetime | None = None) -> Seeded:
-    """Fill the database at ``url``, which must be new. Two runs differ in nothing but the moment that all is older than.
+    """Fill the database at ``url``, which must be new. Two runs differ only in the moment that all is older than.
 
     Args:
         conversations: Calls over the last day; each has one to four turns.
