@@ -15,7 +15,7 @@ import pytest
 import requests
 import schemathesis
 from hypothesis import HealthCheck, settings
-from schemathesis import Case
+from requests.auth import HTTPBasicAuth
 from schemathesis.checks import CHECKS, load_all_checks
 
 from app.core.permissions import Role
@@ -28,8 +28,10 @@ PASSWORD: Final = "k7mf-2qxv-9hta-wc3e"
 EXAMPLES: Final = {Role.ADMINISTRATOR: 12, Role.EDITOR: 3, Role.VIEWER: 1}
 TIMEOUT: Final = 20.0  # seconds, for one request
 
+Case = schemathesis.Case[Any]
+
 load_all_checks()
-CHECKED: Final = CHECKS.get_by_names(
+CHECKED: Final[Any] = CHECKS.get_by_names(
     [
         "not_a_server_error",
         "status_code_conformance",
@@ -50,7 +52,7 @@ class Person:
     session: requests.Session = field(default_factory=requests.Session)
 
     def sign_in_with(self, password: str) -> None:
-        self.session.auth = (self.name.encode(), password.encode())
+        self.session.auth = HTTPBasicAuth(self.name.encode(), password.encode())
 
 
 def config(role: Role) -> Any:
@@ -102,7 +104,7 @@ def ask(case: Case, service: Service, person: Person) -> None:
     response = case.call_and_validate(base_url=service.url, session=person.session, checks=CHECKED)
     if case.path == "/api/me/password" and response.status_code == 204:
         assert isinstance(case.body, dict)
-        person.sign_in_with(case.body["password"])
+        person.sign_in_with(str(case.body["password"]))
     assert response.status_code != 401, "the login of this role is lost; what follows would test nothing"
 
 
@@ -112,19 +114,19 @@ administrators = schema_for(Role.ADMINISTRATOR)
 bounded = settings(database=None, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
-@viewers.parametrize()
+@viewers.parametrize()  # type: ignore[untyped-decorator]
 @settings(bounded, max_examples=EXAMPLES[Role.VIEWER])
 def test_a_viewer_is_answered_as_documented(case: Case, service: Service, people: dict[Role, Person]) -> None:
     ask(case, service, people[Role.VIEWER])
 
 
-@editors.parametrize()
+@editors.parametrize()  # type: ignore[untyped-decorator]
 @settings(bounded, max_examples=EXAMPLES[Role.EDITOR])
 def test_an_editor_is_answered_as_documented(case: Case, service: Service, people: dict[Role, Person]) -> None:
     ask(case, service, people[Role.EDITOR])
 
 
-@administrators.parametrize()
+@administrators.parametrize()  # type: ignore[untyped-decorator]
 @settings(bounded, max_examples=EXAMPLES[Role.ADMINISTRATOR])
 def test_an_administrator_is_answered_as_documented(case: Case, service: Service, people: dict[Role, Person]) -> None:
     ask(case, service, people[Role.ADMINISTRATOR])
