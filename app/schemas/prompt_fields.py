@@ -89,13 +89,18 @@ def _of_the_right_types(fields: Mapping[str, Any]) -> tuple[dict[str, Any], list
 
 
 def _with_missing(fields: Mapping[str, Any], findings: Mapping[str, Finding]) -> list[Finding]:
-    missing = [Finding(n, f"The {n} is missing.", "missing") for n in _REQUIRED if n not in fields]
+    missing = [Finding(n, "Write something here: it is needed.", "missing") for n in _REQUIRED if n not in fields]
     return [*missing, *findings.values()]
 
 
 def _sentence(detail: Mapping[str, Any]) -> str:
     if detail["type"] == "extra_forbidden":
         return f"There is no field of this name. There are: {', '.join(NAMES)}."
+    limits = detail.get("ctx", {})
+    if detail["type"] == "string_too_long":
+        return f"At most {limits['max_length']:,} characters fit here."
+    if detail["type"] == "missing" or (detail["type"] == "string_too_short" and limits.get("min_length") == 1):
+        return "Write something here: it is needed."
     message = str(detail["msg"]).removeprefix("Value error, ")
     return message if message.endswith(".") else f"{message}."
 

@@ -11,12 +11,44 @@ from starlette.types import Scope
 from app.api.access import needs
 from app.api.guard import signed_in
 from app.core.permissions import Permission
-from app.web import lists, status
+from app.web import (
+    account,
+    audit,
+    calls,
+    dashboard,
+    playground,
+    prompt_edit,
+    prompt_life,
+    prompt_transfer,
+    prompts,
+    replay,
+    settings,
+    start,
+    tool_edit,
+    tool_import,
+    tools,
+    users,
+)
 from app.web.pages import FOLDER, error_page
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(signed_in)])
-router.include_router(status.router)
-router.include_router(lists.router)
+router.include_router(dashboard.router)
+router.include_router(settings.router)
+router.include_router(start.router)
+router.include_router(prompts.router)
+router.include_router(prompt_transfer.router)
+router.include_router(prompt_edit.router)
+router.include_router(prompt_life.router)
+router.include_router(tools.router)
+# Before tool_edit, whose /ui/tools/{id} would take /ui/tools/import for one.
+router.include_router(tool_import.router)
+router.include_router(tool_edit.router)
+router.include_router(users.router)
+router.include_router(account.router)
+router.include_router(audit.router)
+router.include_router(calls.router)
+router.include_router(replay.router)
+router.include_router(playground.router)
 
 
 class _Static(StaticFiles):

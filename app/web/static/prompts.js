@@ -1,0 +1,297 @@
+// The form of a prompt: checked while one types, with the variables at hand, and tried before it is saved.
+import { completeWith, checkWith, goTo, recheck, setValue } from "./editor.js";
+import { el } from "./elements.js";
+import { parse } from "./json-text.js";
+
+const PAUSE_MS = 400;
+const MAX_BODY = 7_900_000; // bytes; the service takes 8 MB
+const DRAFT = "asterisk-ai.draft";
+const form = document.getElementById("prompt-form");
+const content = form.elements.namedItem("content");
+const kept = `asterisk-ai.form:${location.pathname}`;
+const typed = (name) => form.elements.namedItem(name)?.value ?? "";
+let variables = [...document.querySelectorAll("[data-variable]")].map((item) => ({
+  label: item.dataset.variable, detail: item.querySelector("small")?.textContent ?? "",
+}));
+
+// -- the prompt as it stands in the form
+
+const decimal = (text) => text.trim().replace(",", ".");
+
+function actionsOf() {
+  return [...form.querySelectorAll(".action-row")]
+    .map((row) => {
+      const [name, description, targets] = ["name", "description", "targets"].map(
+        (part) => row.querySelector(`[name="action_${part}"]`).value);
+      return {
+        name: name.trim(),
+        description: description.trim(),
+        targets: targets.split("\n").map((line) => line.trim()).filter(Boolean),
+      };
+    })
+    .filter((action) => action.name || action.description || action.targets.length);
+}
+
+function toolsOf() {
+  if (form.querySelector('[name="tools_mode"]:checked')?.value !== "chosen") return null;
+  return [...form.querySelectorAll('[name="tools"]:checked')].map((box) => box.value);
+}
+
+/** As typed: JSON is still text, so that what is wrong in it can be said. */
+function fields() {
+  return {
+    name: typed("name"), content: typed("content"), metadata: typed("metadata").trim(), model: typed("model"),
+    temperature: decimal(typed("temperature")), timeout: decimal(typed("timeout")), greeting: typed("greeting"),
+    fallback: typed("fallback"), output_schema: typed("output_schema").trim(), tools: toolsOf(), actions: actionsOf(),
+    note: typed("note"),
+  };
+}
+
+// -- checking while one types
+
+const touched = new Set();
+const places = new Map(); // field to the line below it that says what is wrong
+
+async function ask(signal) {
+  const response = await fetch(new URL("/api/prompts/check", location.origin), {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ fields: fields(), id: form.dataset.prompt ? Number(form.dataset.prompt) : null }),
+    signal,
+  });
+  if (!response.ok) throw new Error(`HTTP ${response.status}`);
+  return response.json();
+}
+
+function place(name) {
+  if (!places.has(name)) {
+    const box = document.getElementById(`f-${name}`)?.closest(".field, fieldset");
+    if (!box) return null;
+    const line = el("p", { class: "live", role: "status", "data-live": name });
+    box.append(line);
+    places.set(name, line);
+  }
+  return places.get(name);
+}
+
+function sayBeside(name, found, level) {
+  const line = place(name);
+  if (!line) return;
+  line.className = `live ${level}`;
+  if (line.textContent !== found) line.textContent = found;
+}
+
+/** The content and the JSON fields have editors of their own, which say what they find where it stands. */
+const ELSEWHERE = new Set(["content", "metadata"]);
+
+function show({ problems, warnings, variables: all }) {
+  const found = new Map();
+  for (const [list, level] of [[problems, "error"], [warnings, "warning"]]) {
+    for (const { field, message, type } of list) {
+      const name = field.split(".")[0];
+      if (ELSEWHERE.has(name) || type === "json_invalid" || found.has(name)) continue;
+      // An empty field that nobody has come to yet is no mistake.
+      if (level === "error" && !touched.has(name)) continue;
+      found.set(name, [message, level]);
+    }
+  }
+  for (const name of new Set([...places.keys(), ...found.keys()])) {
+    const [message, level] = found.get(name) ?? ["", ""];
+    sayBeside(name, message, level);
+  }
+  variables = all.map(({ name, description }) => ({ label: name, detail: description }));
+  const unknown = warnings.filter((one) => one.type === "unknown_variable");
+  const words = [...new Set(unknown.map((one) => one.message))];
+  const box = document.getElementById("unknown");
+  if (box.textContent !== words.join("")) box.replaceChildren(...words.map((text) => el("p", {}, text)));
+}
+
+function inContent(result) {
+  const list = [["error", result.problems], ["warning", result.warnings]];
+  return list.flatMap(([severity, found]) => found.filter((one) => one.field === "content")
+    .filter((one) => one.type !== "missing")
+    .map(({ line, column, message, type }) => {
+      const name = type === "unknown_variable" && column ? (typed("content").split("\n")[line - 1] ?? "").slice(column - 1) : "";
+      const length = name ? name.match(/^\w*/)[0].length : 0;
+      // The place is shown; it need not be said twice.
+      return { line: line ?? 1, column: column ?? 1, length, message: message.replace(/^Line \d+: /, ""), severity };
+    }));
+}
+
+checkWith(content, async (_text, signal) => {
+  const result = await ask(signal);
+  show(result);
+  return inContent(result);
+});
+completeWith(content, () => variables);
+content.maxLength = Number(content.dataset.max);
+
+let waiting;
+function soon(event) {
+  const name = event.target.name ?? "";
+  touched.add(name.startsWith("action_") ? "actions" : name === "tools_mode" ? "tools" : name);
+  changed = true;
+  if (event.target === content) return;
+  clearTimeout(waiting);
+  waiting = setTimeout(() => recheck(content), PAUSE_MS);
+}
+let changed = false;
+form.addEventListener("input", soon);
+form.addEventListener("change", soon);
+for (const box of form.querySelectorAll('[name="tools"]')) {
+  box.addEventListener("change", () => { form.querySelector('[name="tools_mode"][value="chosen"]').checked = true; });
+}
+
+// -- variables: a press puts one where the cursor is
+
+for (const hint of document.querySelectorAll("[data-with-script]")) hint.hidden = false;
+document.getElementById("variables").addEventListener("click", (event) => {
+  const button = event.target.closest("[data-insert]");
+  if (!button) return;
+  content.focus();
+  // The one way that is undone like typing, in an editor and in a plain field alike.
+  document.execCommand("insertText", false, button.dataset.insert);
+});
+
+// -- actions: as many rows as one likes
+
+const rows = form.querySelector(".action-rows");
+const pattern = rows.querySelector(".action-row").cloneNode(true);
+let number = rows.querySelectorAll(".action-row").length;
+
+function removable(row) {
+  const name = () => row.querySelector('[name="action_name"]').value.trim();
+  const button = el("button", { type: "button", class: "small secondary outline", onclick: () => {
+    const next = row.nextElementSibling?.matches(".action-row") ? row.nextElementSibling : row.previousElementSibling;
+    row.remove();
+    (next?.querySelector?.("input") ?? add).focus();
+    touched.add("actions");
+    changed = true;
+    recheck(content);
+  } }, "Remove");
+  button.addEventListener("focus", () => button.setAttribute("aria-label", `Remove ${name() || "this action"}`));
+  row.append(button);
+}
+
+function addRow(values = []) {
+  const row = pattern.cloneNode(true);
+  number += 1;
+  for (const label of row.querySelectorAll("label")) {
+    const id = label.htmlFor.replace(/\d+$/, number);
+    row.querySelector(`[id="${label.htmlFor}"]`).id = id;
+    label.htmlFor = id;
+    for (const part of label.querySelectorAll(".offscreen")) part.textContent = part.textContent.replace(/\d+/, number);
+  }
+  row.querySelectorAll("input, textarea").forEach((input, at) => {
+    input.value = values[at] ?? "";
+    input.removeAttribute("value");
+    if (input.value) input.setAttribute("value", input.value);
+  });
+  removable(row);
+  add.before(row);
+  return row;
+}
+
+const add = el("button", { type: "button", class: "small secondary outline add", onclick: () => addRow().querySelector("input").focus() }, "Add an action");
+const shown = [...rows.querySelectorAll(".action-row")];
+(shown.at(-1) ?? rows).after(add);
+for (const row of shown) {
+  const empty = [...row.querySelectorAll("input, textarea")].every((input) => input.value.trim() === "");
+  if (empty) row.remove();
+  else removable(row);
+}
+
+// -- trying: the playground takes the draft over; coming back, everything is as it was
+
+function json(name) {
+  const text = typed(name).trim();
+  if (!text) return "null";
+  try {
+    parse(text);
+    return text;
+  } catch {
+    return null;
+  }
+}
+
+const number_ = (name) => (decimal(typed(name)) === "" ? "null" : JSON.stringify(Number(decimal(typed(name)))));
+
+function attempt() {
+  const saying = document.getElementById("saving");
+  for (const name of ["metadata", "output_schema"]) {
+    if (json(name) === null) {
+      saying.textContent = "Mend the JSON first: the playground cannot read it.";
+      form.elements.namedItem(name).focus();
+      return;
+    }
+  }
+  if (!typed("content").trim()) {
+    saying.textContent = "Write some content first.";
+    content.focus();
+    return;
+  }
+  const plain = { name: typed("name").trim() || "draft", content: typed("content"), model: typed("model").trim() || null,
+    tools: toolsOf(), actions: actionsOf(), fallback: typed("fallback").trim() || null, greeting: typed("greeting").trim() || null };
+  const parts = Object.entries(plain).map(([name, value]) => [name, JSON.stringify(value)]);
+  // As text: numbers in it keep their spelling, and names their order.
+  parts.push(["metadata", json("metadata") === "null" ? "{}" : json("metadata")], ["output_schema", json("output_schema")],
+    ["temperature", number_("temperature")], ["timeout", number_("timeout")]);
+  try {
+    sessionStorage.setItem(DRAFT, `{${parts.map(([name, text]) => `${JSON.stringify(name)}: ${text}`).join(", ")}}`);
+    sessionStorage.setItem(kept, JSON.stringify([...new FormData(form)].filter(([, value]) => typeof value === "string")));
+  } catch {
+    saying.textContent = "This prompt is too large for the browser to hand over. Save it as a draft and choose it in the playground.";
+    return;
+  }
+  changed = false;
+  location.assign(new URL("/ui/playground?draft=1", location.origin));
+}
+
+const attemptButton = document.getElementById("try");
+if (attemptButton) {
+  attemptButton.hidden = false;
+  attemptButton.addEventListener("click", attempt);
+}
+
+function restore() {
+  const stored = sessionStorage.getItem(kept);
+  sessionStorage.removeItem(kept);
+  if (!stored || document.getElementById("form-errors")) return;
+  const values = new Map();
+  for (const [name, value] of JSON.parse(stored)) values.set(name, [...(values.get(name) ?? []), value]);
+  const all = (name) => values.get(name) ?? [];
+  for (const row of rows.querySelectorAll(".action-row")) row.remove();
+  all("action_name").forEach((name, at) => addRow([name, all("action_description")[at], all("action_targets")[at]]));
+  for (const control of form.elements) {
+    if (!control.name || control.name.startsWith("action") || control.type === "file") continue;
+    if (control.type === "checkbox" || control.type === "radio") control.checked = all(control.name).includes(control.value);
+    else if (control.tagName === "TEXTAREA") setValue(control, all(control.name)[0] ?? "");
+    else if (control.tagName === "INPUT") control.value = all(control.name)[0] ?? "";
+  }
+  changed = true;
+  document.getElementById("saving").textContent = "What you tried is here again. It is not saved yet.";
+}
+restore();
+
+// -- saving
+
+form.addEventListener("submit", (event) => {
+  let size = 0;
+  for (const [, value] of new FormData(form)) size += typeof value === "string" ? new Blob([value]).size + 200 : value.size;
+  if (size > MAX_BODY) {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    document.getElementById("saving").textContent =
+      `This is ${(size / 1e6).toFixed(1)} MB in all, and the service takes 8 MB. Nothing was sent and nothing is lost: shorten it.`;
+    content.focus();
+    return;
+  }
+  changed = false;
+});
+addEventListener("beforeunload", (event) => { if (changed) event.preventDefault(); });
+
+// A link to a field in the summary of errors finds its editor.
+document.getElementById("form-errors")?.addEventListener("click", (event) => {
+  const line = /^#f-content$/.test(event.target.getAttribute?.("href") ?? "") && /Line (\d+)/.exec(event.target.closest("li").textContent);
+  if (line) { event.preventDefault(); goTo(content, Number(line[1])); }
+});
