@@ -236,7 +236,22 @@ async def get_conversation(
     summary="Export a conversation",
     response_class=StreamingResponse,
     responses={
-        200: {"description": "As `/api/calls/{conversation_id}`, with all its turns as `turns`."},
+        200: {
+            "description": "As `/api/calls/{conversation_id}`, with all its turns as `turns` in place of their number.",
+            "content": {
+                "application/json": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["id", "key", "turns"],
+                        "properties": {
+                            "id": {"type": "integer"},
+                            "key": {"type": "string"},
+                            "turns": {"type": "array", "items": {"$ref": "#/components/schemas/TurnDetailBody"}},
+                        },
+                    },
+                }
+            },
+        },
         **problems(404, 422),
     },
 )

@@ -28,7 +28,8 @@ async def as_json_lines(turns: AsyncIterator[TurnDetail]) -> AsyncIterator[bytes
 async def as_json(conversation: ConversationSummary, turns: AsyncIterator[TurnDetail]) -> AsyncIterator[bytes]:
     """One JSON object: the conversation, with its turns as ``turns``."""
     head = asdict(conversation)
-    del head["last_turn"]
+    # Their number would stand under the same name as the turns themselves.
+    del head["last_turn"], head["turns"]
     yield orjson.dumps(head)[:-1] + b',"turns":['
     comma = b""
     async for line in as_json_lines(turns):

@@ -6,6 +6,7 @@ every run: no seed is drawn, and how much is bounded.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from requests.auth import HTTPBasicAuth
 from schemathesis.checks import CHECKS, load_all_checks
 
 from app.core.permissions import Role
+from lab.seed import SETTINGS, seed
 from lab.service import Service
 from tests.api.conftest import make_app
 from tests.fixtures.leaks import keep
@@ -78,7 +80,11 @@ def endless(case: Case) -> bool:
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with Service(tmp_path_factory.mktemp("schema"), {"WEB_UI_PASSWORD": PASSWORD}) as service:
+    folder = tmp_path_factory.mktemp("schema")
+    url = f"sqlite:///{folder}/seeded.db"
+    # What is not there is answered with 404, which says nothing about the shape of what is.
+    asyncio.run(seed(url, conversations=40))
+    with Service(folder, {**SETTINGS, "WEB_UI_PASSWORD": PASSWORD, "DATABASE_URL": url}) as service:
         keep(service)
         yield service
 
