@@ -16,6 +16,8 @@ from app.tools.store import ToolStore
 
 log = structlog.get_logger(__name__)
 
+_MAX_TOLD = 1_000
+
 
 @dataclass(frozen=True, slots=True)
 class _Tools:
@@ -31,6 +33,8 @@ class ToolCatalog(Catalog[_Tools]):
     def __init__(self, store: ToolStore, *, interval: float = INTERVAL) -> None:
         super().__init__("tools", store, interval=interval)
         self._store = store
+        # What a prompt names and is not offered, and was told of; forgotten when the tools change.
+        self._told: tuple[_Tools | None, set[str]] = (None, set())
 
     def get(self, name: str) -> ToolDefinition:
         """The tool of that name, in any case, enabled or not. Raises ToolNotFound."""
@@ -53,9 +57,22 @@ class ToolCatalog(Catalog[_Tools]):
         if names is None:
             return tools.enabled
         wanted = {name_key(name) for name in names}
-        if missing := [name for name in names if name_key(name) not in tools.by_name]:
-            log.debug("tools.missing", names=missing)
+        self._tell(tools, names)
         return tuple(tool for tool in tools.enabled if name_key(tool.name) in wanted)
+
+    def _tell(self, tools: _Tools, names: tuple[str, ...]) -> None:
+        """Log what is named and not offered: once, not at every turn."""
+        if self._told[0] is not tools:
+            self._told = (tools, set())
+        told = self._told[1]
+        for name in names:
+            key = name_key(name)
+            if key in told or len(told) >= _MAX_TOLD:
+                continue
+            tool = tools.by_name.get(key)
+            if tool is None or not tool.enabled:
+                told.add(key)
+                log.warning("tools.named_but_not_offered", tool=name, reason="deleted" if tool is None else "disabled")
 
     async def _load(self, earlier: _Tools | None) -> Loaded[_Tools]:
         current = await self._store.current(earlier.by_version if earlier else None)

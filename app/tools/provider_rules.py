@@ -177,8 +177,8 @@ def _gemini_values(schema: Mapping[str, Any], field: str) -> Iterator[tuple[str,
     if isinstance(schema.get("type"), list):
         yield (
             field,
-            "Gemini takes one type only, and gets the first that is not null: use one, and leave the parameter "
-            "optional.",
+            "Gemini is told of a text where there are several types: use one, and leave the parameter optional. "
+            "The arguments are checked here.",
         )
 
 

@@ -17,8 +17,8 @@ MIN_RESPONSE_BYTES, MAX_RESPONSE_BYTES = 1_000, 20_000_000
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _URL_CONTROL = re.compile(r"[\x00-\x20\x7f]")
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HOP_HEADERS: Final = frozenset(
+HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+HOP_HEADERS: Final = frozenset(
     {"host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer"}
 )
 
@@ -53,7 +53,7 @@ def read_request(value: Any, found: Findings) -> RequestSpec | None:
     for name in sorted(set(map(str, value)) - set(RequestSpec.__slots__)):
         found.add("request", f"The request has no field {name[:60]!r}; it has {', '.join(RequestSpec.__slots__)}.")
     method = found.read(_method, value.get("method", "GET"))
-    url = found.read(_url, value.get("url"))
+    url = found.read(read_url, value.get("url"))
     headers = _headers(value.get("headers") or {}, found)
     query = found.read(_query, value.get("query"))
     json_body = found.read(_json_body, value.get("json_body"), method)
@@ -139,7 +139,8 @@ def _number(value: Any, name: str, low: float, high: float, unit: str) -> float:
     return float(value)
 
 
-def _url(value: Any) -> str:
+def read_url(value: Any) -> str:
+    """The address of a tool. Raises ToolInvalid."""
     field = "request.url"
     if not isinstance(value, str) or not value.strip():
         raise ToolInvalid("The URL is missing: http://host/path or https://host/path.", field=field)
@@ -175,10 +176,10 @@ def _headers(value: Any, found: Findings) -> Mapping[str, str]:
     seen: set[str] = set()
     for name, text in value.items():
         field = f"request.headers.{name}"
-        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+        if not isinstance(name, str) or not HEADER_NAME.fullmatch(name):
             found.add("request.headers", f"{str(name)[:60]!r} is no header name.")
             continue
-        if name.lower() in _HOP_HEADERS:
+        if name.lower() in HOP_HEADERS:
             found.add(field, f"The header {name} is set by the HTTP client itself; leave it out.")
         if name.lower() in seen:
             found.add(field, f"The header {name} is there twice.")

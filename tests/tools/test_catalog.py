@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 import pytest_asyncio
+from structlog.testing import capture_logs
 
 from app.db.database import Database
 from app.tools.catalog import ToolCatalog
@@ -62,3 +63,16 @@ async def test_what_is_saved_here_is_in_force_when_the_save_returns(store: ToolS
     assert catalog.get("beta").description == "new"
     with pytest.raises(ToolNotFound):
         catalog.get("alpha")
+
+
+async def test_a_tool_that_is_named_and_not_offered_is_logged_once(store: ToolStore, catalog: ToolCatalog) -> None:
+    await store.set_enabled(catalog.get("zeta").id, False, by="x")
+    with capture_logs() as lines:
+        for _ in range(3):
+            assert names(catalog, ("Zeta", "gone", "alpha")) == ["alpha"]
+    said = [(line["tool"], line["reason"]) for line in lines if line["event"] == "tools.named_but_not_offered"]
+    assert said == [("Zeta", "disabled"), ("gone", "deleted")]
+    await store.delete(catalog.get("alpha").id)
+    with capture_logs() as lines:
+        assert names(catalog, ("alpha",)) == []
+    assert [line["reason"] for line in lines if line["event"] == "tools.named_but_not_offered"] == ["deleted"]
