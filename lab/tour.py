@@ -16,7 +16,10 @@ from lab.seed import Seeded
 # Answers below /ui that are no pages, and why.
 NO_PAGES: Final[Mapping[str, str]] = {
     "/ui/status/live": "server-sent events",
+    "/ui/calls/turns/{turn_id}": "leads to the turn on its page",
     "/ui/charts": "a part of the dashboard",
+    "/ui/settings/doctor": "a part of the settings",
+    "/ui/start/live": "server-sent events",
 }
 
 # Parameters that name no record.
