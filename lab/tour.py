@@ -18,6 +18,8 @@ NO_PAGES: Final[Mapping[str, str]] = {
     "/ui/status/live": "server-sent events",
     "/ui/calls/turns/{turn_id}": "leads to the turn on its page",
     "/ui/charts": "a part of the dashboard",
+    "/ui/settings/doctor": "a part of the settings, which takes seconds",
+    "/ui/start/live": "server-sent events",
     "/ui/settings/doctor": "a part of the settings",
     "/ui/start/live": "server-sent events",
 }
@@ -27,6 +29,7 @@ EXAMPLES: Final[Mapping[str, str]] = {"number": "2", "version": "1"}
 
 # Pages that show little without a query.
 QUERIES: Final[Mapping[str, str]] = {
+    "/ui/prompts/{prompt_id}/publish": "version=4",
     "/ui/prompts/{prompt_id}/compare": "left=2&right=3",
     "/ui/tools/{tool_id}/compare": "left=1&right=2",
 }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from app.api.examination import Examinations
 from app.api.sampling import Sampled, Watchers
+from app.core.security import readable_password
 
 if TYPE_CHECKING:
     from app.schemas.calls import BucketBody, StatisticsBody
@@ -27,6 +28,7 @@ class Samples:
     Attributes:
         today: None: the database does not answer.
         statistics: By hours up to now.
+        suggested_password: For a user in Asterisk, where there is none yet; the same on every page until a restart.
         rendered: Parts of pages by name, as they are sent to all who watch.
     """
 
@@ -41,3 +43,4 @@ class Samples:
     )
     examinations: Examinations = field(default_factory=Examinations)
     watchers: Watchers = field(default_factory=Watchers)
+    suggested_password: str = field(default_factory=readable_password, repr=False)

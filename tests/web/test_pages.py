@@ -38,28 +38,6 @@ async def test_the_root_leads_to_the_pages(client: httpx2.AsyncClient) -> None:
     assert response.headers["location"] == "/ui"
 
 
-async def test_the_status_page_says_what_is_in_use_and_what_to_do_next(client: httpx2.AsyncClient) -> None:
-    html = (await client.get("/ui")).text
-    for text in ("Calls can be served", "Asterisk 22.10.1", "SQLite", "REDIS_HOST is not set", "asterisk-ai dialplan"):
-        assert text in html, text
-    part = (await client.get("/ui/status")).text
-    assert "<html" not in part
-    assert "Calls can be served" in part
-
-
-async def test_a_lost_asterisk_is_the_first_thing_on_the_page(client: httpx2.AsyncClient, parts: Parts) -> None:
-    parts.ari = cast(Any, Stub(waiting("connection refused")))
-    html = (await client.get("/ui")).text
-    assert html.index("Calls cannot be served now") < html.index("connection refused") < html.index("Providers")
-
-
-async def test_without_asterisk_the_page_leads_there(client: httpx2.AsyncClient, parts: Parts) -> None:
-    parts.ari = parts.calls = None
-    html = (await client.get("/ui")).text
-    assert "not connected to an Asterisk" in html
-    assert "ASTERISK_ARI_URL" in html
-
-
 async def test_script_in_a_name_is_text(client: httpx2.AsyncClient, parts: Parts) -> None:
     await parts.prompts.create(PromptDraft(name=SCRIPT, content="x"), by=SCRIPT)
     parts.ari = cast(Any, Stub(waiting(SCRIPT)))
