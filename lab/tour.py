@@ -20,8 +20,6 @@ NO_PAGES: Final[Mapping[str, str]] = {
     "/ui/charts": "a part of the dashboard",
     "/ui/settings/doctor": "a part of the settings, which takes seconds",
     "/ui/start/live": "server-sent events",
-    "/ui/settings/doctor": "a part of the settings",
-    "/ui/start/live": "server-sent events",
 }
 
 # Parameters that name no record.

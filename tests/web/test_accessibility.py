@@ -17,7 +17,7 @@ from lab.tour import NO_PAGES, address, pages
 from tests.api.conftest import make_app
 from tests.api.test_permissions import routes_of
 from tests.fixtures.leaks import keep
-from tests.web.browser import LOGIN, assert_accessible, assert_fits, in_a_thread, require_browser
+from tests.web.browser import LOGIN, PHONE, assert_accessible, assert_fits, in_a_thread, require_browser
 
 PAGES = pages(make_app().routes)
 
@@ -50,7 +50,7 @@ def test_what_is_called_no_page_is_still_there() -> None:
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_keeps_nobody_out(page: Page, seeded: Seeded, path: str) -> None:
+def test_a_page_keeps_nobody_out_and_fits_a_phone(page: Page, seeded: Seeded, path: str) -> None:
     response = page.goto(address(path, seeded))
     assert response is not None
     assert response.status == 200
@@ -59,10 +59,5 @@ def test_a_page_keeps_nobody_out(page: Page, seeded: Seeded, path: str) -> None:
     assert page.locator("h1").count() == 1
     assert page.title()
     assert_accessible(page)
-
-
-@pytest.mark.parametrize("path", PAGES)
-def test_a_page_fits_a_phone(phone: Page, seeded: Seeded, path: str) -> None:
-    phone.goto(address(path, seeded))
-    phone.wait_for_timeout(300)
-    assert_fits(phone)
+    page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    assert_fits(page)
