@@ -83,7 +83,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("schema")
     url = f"sqlite:///{folder}/seeded.db"
     # What is not there is answered with 404, which says nothing about the shape of what is.
-    asyncio.run(seed(url, conversations=40))
+    asyncio.run(seed(url))
     with Service(folder, {**SETTINGS, "WEB_UI_PASSWORD": PASSWORD, "DATABASE_URL": url}) as service:
         keep(service)
         yield service
