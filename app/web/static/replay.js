@@ -1,7 +1,7 @@
 // The page of replays: sends what is chosen to /api/replay, and shows the turns as they come.
 import { at } from "./address.js";
 import { el } from "./elements.js";
-import { Refused, stream } from "./stream.js";
+import { events, Refused } from "./event-stream.js";
 import { compareWords } from "./words.js";
 
 const form = document.getElementById("replay");
@@ -156,7 +156,7 @@ function take(name, data) {
 function say(error) {
   wrong.hidden = !error;
   if (!error) return;
-  const fields = error instanceof Refused ? error.errors.map((each) => `${each.field}: ${each.message}`) : [];
+  const fields = error instanceof Refused ? (error.problem.errors ?? []).map((each) => `${each.field}: ${each.message}`) : [];
   wrong.firstElementChild.replaceChildren(state("error", error.message), fields.length ? ` ${fields.join(" ")}` : "");
   wrong.focus();
 }
@@ -177,7 +177,7 @@ form.addEventListener("submit", async (event) => {
   results.hidden = false;
   progress.textContent = "Beginning …";
   try {
-    await stream("/api/replay", body, take, running.controller.signal);
+    for await (const { name, data } of events("/api/replay", body, running.controller.signal)) take(name, data);
     if (progress.textContent !== "Done.") throw new Error("The service ended the replay before it was done. Try again.");
     document.getElementById("results-title").focus();
   } catch (error) {
