@@ -16,6 +16,7 @@ from app.api.problems import ProblemError
 from app.api.responses import BODY, problems
 from app.core.permissions import Permission
 from app.llm.errors import UnknownModel
+from app.models.names import name_key
 from app.prompts.errors import PromptConflict
 from app.prompts.portable import differences, written
 from app.prompts.records import PromptState
@@ -205,6 +206,7 @@ async def read_usage(parts: Parts, prompt_id: int) -> UsageBody:
         turns=use.turns,
         last_at=use.last_at,
         by_version=dict(use.by_version),
+        running=sum(name_key(str(turn.get("prompt", ""))) == name_key(summary.name) for turn in parts.live.now()),
     )
 
 

@@ -161,6 +161,7 @@ class UsageBody(BaseModel):
     turns: int = Field(description="Turns in that time.", examples=[412])
     last_at: datetime | None = Field(description="When the last of them began; null: there was none.")
     by_version: dict[int, int] = Field(description="Turns by version.", examples=[{2: 12, 3: 400}])
+    running: int = Field(description="Turns that use it at this moment, of this instance.", examples=[1])
 
 
 class DifferenceBody(BaseModel):

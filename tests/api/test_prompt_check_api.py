@@ -134,7 +134,9 @@ async def test_the_use_of_a_prompt_is_counted(client: httpx2.AsyncClient, parts:
     usage = (await client.get(f"/api/prompts/{prompt['id']}/usage")).json()
     assert (usage["turns"], usage["by_version"], usage["days"]) == (4, {"1": 2, "2": 2}, 30)
     assert datetime.fromisoformat(usage["last_at"]) == now
-    assert (usage["is_default"], usage["published_version"]) == (False, 1)
+    assert (usage["is_default"], usage["published_version"], usage["running"]) == (False, 1, 0)
+    parts.live.turn_started("t", {"prompt": prompt["name"]})
+    assert (await client.get(f"/api/prompts/{prompt['id']}/usage")).json()["running"] == 1
     first = (await client.get("/api/prompts/1/usage")).json()
     assert (first["is_default"], first["turns"], first["last_at"]) == (True, 0, None)
     assert (await client.get("/api/prompts/999/usage")).status_code == 404
