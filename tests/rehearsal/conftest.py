@@ -102,9 +102,9 @@ async def open_house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIt
                 prompt_catalog,
                 tool_catalog,
                 HistoryStore(database),
-                calls_full=lambda: house.full,
+                calls_full=lambda: opened.full,
             )
-            house = House(
+            opened = House(
                 settings,
                 database,
                 agent,
@@ -116,7 +116,7 @@ async def open_house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIt
                 tool_catalog,
                 rehearsal,
             )
-            return house
+            return opened
 
         yield make
 

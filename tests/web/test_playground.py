@@ -151,6 +151,19 @@ def test_the_editors_draft_is_tried_without_being_saved(page: Page, night: str) 
     assert "unsaved one" not in names
 
 
+def test_from_the_editor_to_the_playground_and_back(page: Page) -> None:
+    page.goto("/ui/prompts/new")
+    page.locator("[name=name]").fill("brand new")
+    page.locator("[name=content]").evaluate("(area) => { area.value = 'Be {{ mood }}.'; }")
+    page.get_by_role("button", name="Try it unsaved").click()
+    expect(page.get_by_role("heading", name="brand new, unsaved")).to_be_visible()
+    expect(page.locator("#setup-summary")).to_contain_text("0 of 1 variables")
+    say(page, "Hello")
+    expect(page.locator(".figures")).to_contain_text("Answered")
+    page.get_by_role("link", name="Back to the editor").click()
+    expect(page.locator("[name=name]")).to_have_value("brand new")
+
+
 def test_a_draft_that_cannot_be_used_says_why_and_keeps_the_words(page: Page, complaints: Complaints) -> None:
     complaints.allow("422")
     page.goto("/ui/playground")

@@ -1,4 +1,5 @@
 // Sends JSON and reads what comes back as server-sent events, which EventSource cannot do for a POST.
+import { at } from "./address.js";
 
 /** What the service answered in place of a stream: `problem` is its problem+json. */
 export class Refused extends Error {
@@ -10,8 +11,7 @@ export class Refused extends Error {
 
 /** The events of the answer, `{name, data}`, as they come. Throws Refused before the first one; ends when `signal` does. */
 export async function* events(path, body, signal) {
-  // Not the bare path: a page that was opened as http://name:password@host/ would hand its login on, which fetch() refuses.
-  const response = await fetch(new URL(path, location.origin), {
+  const response = await fetch(at(path), {
     method: "POST",
     headers: { "Content-Type": "application/json", Accept: "text/event-stream" },
     body: JSON.stringify(body),

@@ -1,4 +1,5 @@
 // One column: a prompt, a version and a model of its own, and the conversation with them.
+import { at } from "./address.js";
 import { el, newId } from "./elements.js";
 import { events, Refused } from "./event-stream.js";
 import { Turn } from "./playground-turn.js";
@@ -7,7 +8,7 @@ export const DRAFT = "draft";
 const VERSIONS_SHOWN = 200;
 
 const get = async (path) => {
-  const response = await fetch(new URL(path, location.origin));
+  const response = await fetch(at(path));
   if (!response.ok) throw new Error(`${path} answered ${response.status}`);
   return response.json();
 };

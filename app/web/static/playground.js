@@ -1,4 +1,5 @@
 // The playground: columns that answer the same words at the same time.
+import { at } from "./address.js";
 import { el, newId } from "./elements.js";
 import { Column, DRAFT } from "./playground-column.js";
 
@@ -15,12 +16,25 @@ function editorsDraft() {
   if (!query.has("draft")) return null;
   try {
     const draft = JSON.parse(sessionStorage.getItem("asterisk-ai.draft") ?? "null");
-    if (draft && typeof draft === "object") return draft;
+    if (draft && typeof draft === "object") {
+      wayBack();
+      return draft;
+    }
   } catch {
     // as if there were none
   }
   find("no-draft").hidden = false;
   return null;
+}
+
+/** To the editor that the draft came from, which has kept all that was typed. */
+function wayBack() {
+  if (!document.referrer) return;
+  const from = new URL(document.referrer);
+  if (from.origin !== location.origin || !from.pathname.startsWith("/ui/prompts/")) return;
+  const link = find("back");
+  link.href = from.href;
+  link.closest("p").hidden = false;
 }
 
 const draft = editorsDraft();
@@ -85,7 +99,7 @@ async function refreshVariables() {
     try {
       const fields = await column.fields();
       if (!fields) continue;
-      const response = await fetch(new URL("/api/prompts/check", location.origin), { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ fields: { name: "x", content: fields.content ?? "" } }) });
+      const response = await fetch(at("/api/prompts/check"), { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ fields: { name: "x", content: fields.content ?? "" } }) });
       if (!response.ok) continue;
       for (const each of (await response.json()).variables) if (each.lines.length) all.set(each.name, each.description);
     } catch {
