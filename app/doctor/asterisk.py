@@ -262,7 +262,7 @@ async def _application(ari: AriHttp, settings: Settings) -> Finding:
         return fail(
             title,
             f"the service that runs on port {settings.web_port} is not connected to this Asterisk as {app!r}",
-            "Look at its log and at the status page; restart it if the settings were changed since it was started.",
+            "Look at its log and at the dashboard; restart it if the settings were changed since it was started.",
         )
     if taken and answering is not Answering.US:
         return warn(

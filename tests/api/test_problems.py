@@ -105,7 +105,7 @@ async def test_below_ui_an_error_is_a_page(client: httpx2.AsyncClient, parts: Pa
     response = await client.get("/ui/nothing")
     assert response.status_code == 404
     assert response.headers["content-type"].startswith("text/html")
-    assert "To the status page" in response.text
+    assert "To the dashboard" in response.text
 
 
 async def test_the_openapi_document_names_every_error_as_a_problem(client: httpx2.AsyncClient) -> None:
