@@ -102,6 +102,9 @@ class ToolSummaryBody(BaseModel):
     created_at: datetime
     updated_at: datetime
     updated_by: str = Field(examples=["admin"])
+    description: str = Field(description="The beginning of it.", examples=["Looks up where an order is."])
+    method: str = Field(examples=["GET"])
+    url: str = Field(description="Secrets are `***`.", examples=["https://shop.example.com/orders/{{ order_id }}"])
 
     @classmethod
     def of(cls, summary: ToolSummary) -> ToolSummaryBody:

@@ -7,15 +7,23 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any, Final
 
+from app.db.audit import MASK
 from app.models.tool import ToolRow, ToolVersionRow
 from app.tools.definition import RequestSpec, ToolDefinition
+from app.tools.secrets import mapped_url
 
+_SHOWN_CHARS: Final = 300
 _REQUEST_FIELDS: Final = frozenset(field.name for field in fields(RequestSpec))
 
 
 @dataclass(frozen=True, slots=True)
 class ToolSummary:
-    """A line of the list of tools. Moments are aware, in UTC."""
+    """A line of the list of tools. Moments are aware, in UTC.
+
+    Attributes:
+        description: The beginning of it.
+        url: With its secrets masked.
+    """
 
     id: int
     name: str
@@ -24,6 +32,9 @@ class ToolSummary:
     created_at: datetime
     updated_at: datetime
     updated_by: str
+    description: str
+    method: str
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +71,30 @@ class CurrentTools:
     tools: Sequence[ToolDefinition]
 
 
-def summary_of(row: ToolRow) -> ToolSummary:
-    """The line for ``row``."""
-    return ToolSummary(row.id, row.name, row.enabled, row.version, row.created_at, row.updated_at, row.updated_by)
+def summary_of(row: ToolRow, description: str, request: Mapping[str, Any]) -> ToolSummary:
+    """The line for ``row``, with parts of one of its versions."""
+    return ToolSummary(
+        id=row.id,
+        name=row.name,
+        enabled=row.enabled,
+        version=row.version,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        updated_by=row.updated_by,
+        description=" ".join(description[:_SHOWN_CHARS].split()),
+        method=str(request.get("method", "")),
+        url=mapped_url(str(request.get("url", "")), lambda _place, _value: MASK)[:_SHOWN_CHARS],
+    )
 
 
 def record_of(row: ToolRow, version: ToolVersionRow) -> ToolRecord:
     """``row`` with ``version``."""
     return ToolRecord(
-        summary_of(row), definition_of(row, version), version.note, version.created_at, version.created_by
+        summary_of(row, version.description, version.request),
+        definition_of(row, version),
+        version.note,
+        version.created_at,
+        version.created_by,
     )
 
 

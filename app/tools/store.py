@@ -45,6 +45,7 @@ MAX_BYTES: Final = 1_000_000
 MAX_NOTE_BYTES: Final = 500
 # Ids in one statement: below the limits on parameters of every database.
 _CHUNK: Final = 500
+_NEWEST: Final = and_(ToolVersionRow.tool_id == ToolRow.id, ToolVersionRow.number == ToolRow.version)
 _KIND: Final = "tool"  # in the audit log
 
 
@@ -183,8 +184,15 @@ class ToolStore:
         )
         async with self._database.session() as session:
             total = await session.scalar(select(func.count()).select_from(ToolRow).where(matching)) or 0
-            rows = await session.scalars(select(ToolRow).where(matching).order_by(*order).offset(offset).limit(limit))
-            return Page([summary_of(row) for row in rows], total, offset, limit)
+            rows = await session.execute(
+                select(ToolRow, ToolVersionRow.description, ToolVersionRow.request)
+                .join(ToolVersionRow, _NEWEST)
+                .where(matching)
+                .order_by(*order)
+                .offset(offset)
+                .limit(limit)
+            )
+            return Page([summary_of(*row) for row in rows], total, offset, limit)
 
     async def versions(self, tool_id: int, *, offset: int = 0, limit: int = 50) -> Page[ToolVersionSummary]:
         """The versions of a tool, newest first. Raises ToolNotFound."""
@@ -232,9 +240,8 @@ class ToolStore:
 
 async def _newest_versions(session: AsyncSession, tool_ids: Sequence[int]) -> dict[int, ToolVersionRow]:
     found: dict[int, ToolVersionRow] = {}
-    newest = and_(ToolVersionRow.tool_id == ToolRow.id, ToolVersionRow.number == ToolRow.version)
     for start in range(0, len(tool_ids), _CHUNK):
         ids = tool_ids[start : start + _CHUNK]
-        rows = await session.scalars(select(ToolVersionRow).join(ToolRow, newest).where(ToolRow.id.in_(ids)))
+        rows = await session.scalars(select(ToolVersionRow).join(ToolRow, _NEWEST).where(ToolRow.id.in_(ids)))
         found.update({row.tool_id: row for row in rows})
     return found

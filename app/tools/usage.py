@@ -94,11 +94,20 @@ async def _prompts(session: AsyncSession, key: str) -> tuple[list[UsingPrompt], 
 
 
 async def _turns(session: AsyncSession, name: str) -> tuple[int, int, datetime | None]:
-    row = (
+    # Rows of turns are written in the order in which turns end, so that the first one's id cuts off the older ones
+    # without reading the turns of all that called the tool.
+    first = await session.scalar(
+        select(TurnRow.id).where(TurnRow.started_at >= utc_now() - USED_WITHIN).order_by(TurnRow.started_at).limit(1)
+    )
+    if first is None:
+        return 0, 0, None
+    tool = TurnToolRow
+    turns, failed, last = (
         await session.execute(
-            select(func.count(), func.sum(TurnToolRow.failed), func.max(TurnRow.started_at))
-            .join(TurnRow, TurnRow.id == TurnToolRow.turn_row_id)
-            .where(TurnToolRow.name == name, TurnRow.started_at >= utc_now() - USED_WITHIN)
+            select(func.count(), func.sum(tool.failed), func.max(tool.turn_row_id)).where(
+                tool.name == name, tool.turn_row_id >= first
+            )
         )
     ).one()
-    return row[0], int(row[1] or 0), row[2]
+    used = None if last is None else await session.scalar(select(TurnRow.started_at).where(TurnRow.id == last))
+    return turns, int(failed or 0), used

@@ -41,13 +41,20 @@ class Checked:
     mistakes: tuple[Mistake, ...]
 
 
-def check_definition(data: Mapping[str, Any], *, id: int = 0, version: int = 0) -> Checked:
+def check_definition(
+    data: Mapping[str, Any], *, id: int = 0, version: int = 0, schema_is_ours: bool = False
+) -> Checked:
     """Read ``name``, ``description``, ``parameters``, ``request`` (the fields of
-    :class:`~app.tools.definition.RequestSpec`) and ``enabled``, and say everything that is wrong with them."""
+    :class:`~app.tools.definition.RequestSpec`) and ``enabled``, and say everything that is wrong with them.
+
+    Args:
+        schema_is_ours: The parameters were made here, so whether they are a JSON Schema need not be looked at: that
+            takes most of the time, 4 ms for fifteen parameters, and a document has a thousand tools.
+    """
     found = Findings()
     name = found.read(_name, data)
     description = found.read(_description, data)
-    parameters = found.read(_parameters, data.get("parameters"))
+    parameters = found.read(_parameters, data.get("parameters"), schema_is_ours)
     request = read_request(data.get("request"), found)
     if request is not None and parameters is not None:
         found.mistakes += unknown_placeholders(request, parameters)
@@ -114,7 +121,7 @@ def _text(data: Mapping[str, Any], field: str) -> str:
     return value
 
 
-def _parameters(value: Any) -> Mapping[str, Any]:
+def _parameters(value: Any, ours: bool) -> Mapping[str, Any]:
     field = "parameters"
     if value is None:
         return {"type": "object", "properties": {}}
@@ -130,14 +137,22 @@ def _parameters(value: Any) -> Mapping[str, Any]:
         size = len(orjson.dumps(schema))
         if size > MAX_SCHEMA_BYTES:
             raise ToolInvalid(f"The parameters may have {MAX_SCHEMA_BYTES:,} bytes as JSON.", field=field)
+        if ours:
+            return schema
         errors = Draft202012Validator(Draft202012Validator.META_SCHEMA).iter_errors(schema)
-        mistakes = list(dict.fromkeys(map(_schema_mistake, islice(errors, _MAX_SCHEMA_MISTAKES))))
+        mistakes = list(dict.fromkeys(map(_schema_mistake, _in_order(errors))))
     except (TypeError, RecursionError, SchemaError, orjson.JSONEncodeError) as error:
         raise ToolInvalid(f"The parameters are no JSON Schema: {error}", field=field) from error
     mistakes = mistakes or list(islice(_unusable(schema), _MAX_SCHEMA_MISTAKES))
     if mistakes:
         raise ToolInvalid.of(mistakes)
     return schema
+
+
+def _in_order(errors: Iterator[ValidationError]) -> list[ValidationError]:
+    # They come in no particular order, and of a hopeless schema without end.
+    some = islice(errors, 10 * _MAX_SCHEMA_MISTAKES)
+    return sorted(some, key=lambda error: [str(part) for part in error.absolute_path])[:_MAX_SCHEMA_MISTAKES]
 
 
 def _schema_mistake(error: ValidationError) -> Mistake:

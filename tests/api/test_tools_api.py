@@ -144,3 +144,14 @@ async def test_a_version_shows_no_secret_either(client: httpx2.AsyncClient) -> N
     made = (await client.post("/api/tools", json=FULL | {"request": request})).json()
     for path in (f"/api/tools/{made['id']}", f"/api/tools/{made['id']}/versions/1"):
         assert SECRET not in (await client.get(path)).text
+
+
+async def test_the_list_says_what_each_tool_does_and_shows_no_secret(client: httpx2.AsyncClient) -> None:
+    url = f"https://weather.example.com/at?api_key={SECRET}"
+    body = FULL | {"request": FULL["request"] | {"url": url}, "enabled": False}
+    await client.post("/api/tools", json=body | {"parameters": {"properties": {"place": {"type": "string"}}}})
+    page = (await client.get("/api/tools", params={"sort": "-updated_at", "enabled": False})).json()
+    (line,) = page["items"]
+    assert (line["name"], line["method"]) == ("get_weather", "POST")
+    assert line["url"] == "https://weather.example.com/at?api_key=***"
+    assert line["description"].startswith("Says what the weather is")

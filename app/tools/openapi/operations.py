@@ -16,7 +16,7 @@ from app.tools.openapi.references import ReferenceLost, References
 from app.tools.openapi.schemas import Notes, shortened
 from app.tools.openapi.security import hints
 from app.tools.request_rules import read_url
-from app.tools.validation import RESERVED_NAMES, parse_definition
+from app.tools.validation import RESERVED_NAMES, check_definition
 
 MAX_OPERATIONS: Final = 1_000
 
@@ -176,18 +176,18 @@ class _Reader:
             "query": arguments.query or None,
             "json_body": arguments.json_body,
         }
-        try:
-            return parse_definition(
-                {
-                    "name": self._name(method, path, operation),
-                    "description": _description(method, path, operation),
-                    "parameters": arguments.schema(),
-                    "request": request,
-                }
-            )
-        except ToolInvalid as error:
-            notes.say(f"It cannot be imported. {error}")
-            return None
+        checked = check_definition(
+            {
+                "name": self._name(method, path, operation),
+                "description": _description(method, path, operation),
+                "parameters": arguments.schema(),
+                "request": request,
+            },
+            schema_is_ours=True,
+        )
+        for mistake in checked.mistakes:
+            notes.say(f"It cannot be imported. {mistake.message}")
+        return checked.definition
 
     def _server_of(self, item: Mapping[str, Any], operation: Mapping[str, Any]) -> str:
         if self._base_url:

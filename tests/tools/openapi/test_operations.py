@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from app.tools.definition import ToolDefinition
 from app.tools.errors import OpenApiInvalid
@@ -150,6 +151,13 @@ def test_providers_take_the_tools_of_an_import(store: Plan, booking: Plan) -> No
     assert refused == []
 
 
+def test_what_is_made_is_json_schema(store: Plan, booking: Plan) -> None:
+    for plan in (store, booking):
+        for each in plan.operations:
+            if each.tool is not None:
+                Draft202012Validator.check_schema(each.tool.parameters)
+
+
 def test_a_header_that_is_given_serves_the_login_and_goes_into_each_tool() -> None:
     plan = read_plan(PET_STORE, headers={"x-api-key": "secret"})
     assert tool(plan, "updatePet").request.headers == {"x-api-key": "secret"}
@@ -212,13 +220,17 @@ def test_a_base_url_that_cannot_be_one_is_refused(base_url: str) -> None:
         ({"allOf": [{"$ref": "#/paths"}]}, {"type": "object"}),
         ({"type": "string", "pattern": "("}, {"type": "string"}),
         ({"type": "integer", "minimum": "x", "multipleOf": 0}, {"type": "integer"}),
+        ({"type": 7, "required": "x", "properties": [], "enum": {}, "anyOf": {}, "title": 3}, {"type": "object"}),
+        ({"type": ["string", "nonsense", "integer"], "minLength": -1}, {"type": ["string", "integer"]}),
         ({"type": "string", "enum": ["", None, "a"]}, {"type": "string", "enum": ["a"]}),
         ({"oneOf": [{"type": "null"}, {"type": "string"}]}, {"type": "string"}),
         ({"type": "array"}, {"type": "array", "items": {}}),
     ],
 )
 def test_a_strange_schema_allows_more_and_breaks_nothing(schema: Any, expected: Any) -> None:
-    assert body_schema(schema)["body"] == {**expected, "description": "The body of the request."}
+    found = body_schema(schema)["body"]
+    assert found == {**expected, "description": "The body of the request."}
+    Draft202012Validator.check_schema(found)
 
 
 def test_a_schema_that_doubles_at_each_step_is_cut() -> None:
