@@ -34,7 +34,7 @@ TYPES = {"yaml": "application/yaml", "json": "application/json"}
         200: {
             "description": "A file. The same prompts always give the same text.",
             "content": {
-                "application/yaml": {"schema": {"type": "string"}},
+                "application/yaml": {"schema": {"type": "object"}},
                 "application/json": {"schema": {"type": "object"}},
             },
         },
