@@ -7,6 +7,7 @@ import { showTimes } from "./times.js";
 
 const DRAW_EVERY = 250; // milliseconds
 const SAY_EVERY = 4000; // how often a screen reader is told
+const WRITTEN_AFTER = 1200; // until the turn that ended is in the list
 const MOST_RUNNING = 100;
 const MOST_ENDED = 50;
 const TRY_AGAIN = 5000;
@@ -37,12 +38,15 @@ class View {
     this.statuses = this.part("statuses").content;
     this.newer = document.querySelector("[data-live-newer]");
     this.running.querySelector("tbody").replaceChildren();
-    this.saidAt = 0;
+    this.said = this.part("said");
+    this.saying = 0;
+    this.announced = 0;
   }
 
   connection(level, word) {
     this.state.className = `state ${level}`;
     this.state.textContent = word;
+    this.say();
   }
 
   draw() {
@@ -72,7 +76,12 @@ class View {
     more.hidden = running.size <= shown.length;
     more.textContent = `and ${count(running.size - shown.length, "more call", "more calls")}`;
     this.drawEnded();
-    if (now - this.saidAt > SAY_EVERY || !this.saidAt) this.say(now);
+    const words = [running.size ? `${count(running.size, "call", "calls")} now.` : "No call now."];
+    if (missed) words.push(`This page was too slow for ${count(missed, "event", "events")}.`);
+    if (this.words.textContent !== words.join(" ")) {
+      this.words.textContent = words.join(" ");
+      this.say();
+    }
   }
 
   drawEnded() {
@@ -85,9 +94,12 @@ class View {
       showTimes(body);
     }
     ended = [];
-    if (this.newer && endedInAll) {
-      this.newer.hidden = false;
-      this.newer.firstElementChild.textContent = `${count(endedInAll, "turn", "turns")} ended since this list was loaded. Load it again.`;
+    if (this.newer && endedInAll > this.announced) {
+      const known = (this.announced = endedInAll);
+      setTimeout(() => {
+        this.newer.hidden = false;
+        this.newer.firstElementChild.textContent = `${count(known, "turn", "turns")} ended since this list was loaded. Load it again.`;
+      }, WRITTEN_AFTER);
     }
   }
 
@@ -118,14 +130,12 @@ class View {
     return row;
   }
 
-  say(now) {
-    const words = [running.size ? `${count(running.size, "call", "calls")} now.` : "No call now."];
-    if (missed) words.push(`This page was too slow for ${count(missed, "event", "events")}.`);
-    const text = words.join(" ");
-    if (this.words.textContent !== text) {
-      this.words.textContent = text;
-      this.saidAt = now;
-    }
+  // Not each change: who listens to them all hears nothing else.
+  say() {
+    this.saying ||= setTimeout(() => {
+      this.saying = 0;
+      this.said.textContent = `${this.state.textContent}. ${this.words.textContent}`;
+    }, SAY_EVERY);
   }
 }
 
