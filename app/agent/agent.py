@@ -22,7 +22,7 @@ from langgraph.errors import GraphRecursionError
 from app.agent.errors import AgentError, StepLimit, TurnTimeout
 from app.agent.events import AgentEvent, Done, TextDelta
 from app.agent.fallback import first_sign_by, may_fall_back, models_to_try
-from app.agent.graph import MAX_GRAPHS, MAX_REHEARSED_GRAPHS, Graph, Graphs, TurnContext
+from app.agent.graph import MAX_GRAPHS, MAX_REHEARSED_GRAPHS, Configuration, Graph, Graphs, TurnContext
 from app.agent.history import TurnMessages, recall
 from app.agent.progress import Progress
 from app.agent.stream import Answer, StreamReader
@@ -173,8 +173,10 @@ class Agent:
         options = ModelOptions(prompt.temperature, self._max_tokens)
         chosen = rehearsed.tools if rehearsed is not None else None
         tools = self._tools.select(prompt.tools) if chosen is None else chosen
-        graphs = self._graphs if rehearsed is None else self._rehearsed_graphs
-        return graphs.get(ref, options, prompt, tools, self._models.chat_model, self._models.explain)
+        wanted = Configuration(ref, options, prompt, tools)
+        # What calls have compiled serves a rehearsal too; it holds nothing of the prompt's text.
+        graphs = self._graphs if rehearsed is None or wanted in self._graphs else self._rehearsed_graphs
+        return graphs.get(wanted, self._models.chat_model, self._models.explain)
 
     async def _recall(self, turn: TurnRequest) -> Conversation[TurnMessages]:
         if turn.conversation is None:

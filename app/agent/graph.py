@@ -162,6 +162,22 @@ def build_graph(
     return cast("Graph", create_agent(model, offered, middleware=[step], context_schema=TurnContext))
 
 
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What an agent is compiled for. Of the prompt only actions and output schema count."""
+
+    ref: ModelRef
+    options: ModelOptions
+    prompt: Prompt
+    tools: tuple[ToolDefinition, ...]
+
+    @property
+    def key(self) -> GraphKey:
+        """Equal for all that can share a compiled agent."""
+        schema = b"" if self.prompt.output_schema is None else orjson.dumps(self.prompt.output_schema)
+        return (self.ref, self.options, tuple(_key_of(tool) for tool in self.tools), self.prompt.actions, schema)
+
+
 class Graphs:
     """Compiled agents by their configuration; the least recently used one goes when there are too many.
 
@@ -175,12 +191,12 @@ class Graphs:
         self.compiled = 0
         self._kept: OrderedDict[GraphKey, Graph] = OrderedDict()
 
+    def __contains__(self, wanted: Configuration) -> bool:
+        return wanted.key in self._kept
+
     def get(
         self,
-        ref: ModelRef,
-        options: ModelOptions,
-        prompt: Prompt,
-        tools: tuple[ToolDefinition, ...],
+        wanted: Configuration,
         chat_model: Callable[[ModelRef, ModelOptions], BaseChatModel],
         explain: Callable[[ModelRef, Exception], ProviderError],
     ) -> Graph:
@@ -189,16 +205,16 @@ class Graphs:
         Raises:
             ModelError: what ``chat_model`` raises.
         """
-        schema = b"" if prompt.output_schema is None else orjson.dumps(prompt.output_schema)
-        key: GraphKey = (ref, options, tuple(_key_of(tool) for tool in tools), prompt.actions, schema)
+        key = wanted.key
         graph = self._kept.get(key)
         if graph is None:
+            prompt, ref = wanted.prompt, wanted.ref
             rules = Rules(
-                actions=action_tools(prompt.actions, [tool.name for tool in tools]),
+                actions=action_tools(prompt.actions, [tool.name for tool in wanted.tools]),
                 output=None if prompt.output_schema is None else OutputSchema(prompt.output_schema),
             )
-            http_tools: list[BaseTool] = [HttpTool(tool, self._executor) for tool in tools]
-            graph = build_graph(chat_model(ref, options), http_tools, rules, lambda error: explain(ref, error))
+            http_tools: list[BaseTool] = [HttpTool(tool, self._executor) for tool in wanted.tools]
+            graph = build_graph(chat_model(ref, wanted.options), http_tools, rules, lambda error: explain(ref, error))
             self._kept[key] = graph
             self.compiled += 1
             if len(self._kept) > self._most:
