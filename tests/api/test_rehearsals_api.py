@@ -238,3 +238,18 @@ def test_the_document_shows_both_forms_of_the_answer(app: FastAPI) -> None:
         content = paths[path]["post"]["responses"]["200"]["content"]
         assert "event: done" in content["text/event-stream"]["example"]
         assert content["application/json"]["schema"] == {"$ref": f"#/components/schemas/{name}"}
+
+
+@pytest.mark.parametrize("text", ["\x00", "\ud800", "{{ 7*7 }}", "<script>alert(1)</script>", "x" * 20_000])
+async def test_whatever_is_said_there_is_an_answer(client: httpx2.AsyncClient, text: str) -> None:
+    draft = {"name": "odd", "content": "You serve {{ who }}.", "model": "demo"}
+    body = {"text": text, "prompt": {"draft": draft}, "variables": {"who": text[:4000]}, "conversation": "odd"}
+    sent = json.dumps(body).encode()
+    for stream in ("true", "false"):
+        response = await client.post(
+            f"/api/playground/turns?stream={stream}", content=sent, headers={"Content-Type": "application/json"}
+        )
+        assert response.status_code in (200, 422), response.text
+        if response.status_code == 200:
+            last = read(response.text)[-1][1] if stream == "true" else response.json()["result"]
+            assert last["variables"]["AI_STATUS"] in ("OK", "NO_INPUT")
