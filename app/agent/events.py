@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from app.tools.exchange import ShownRequest
+
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
@@ -41,6 +43,8 @@ class ToolFinished:
         ok: False when the model was told of an error.
         error: The code of that error, None when ``ok``.
         elapsed_ms: Wall time of the call.
+        request: As it was sent, with secrets masked; None: nothing was.
+        http_status: Of the response; None: there was none.
     """
 
     call_id: str
@@ -49,6 +53,8 @@ class ToolFinished:
     result: str
     error: str | None
     elapsed_ms: float
+    request: ShownRequest | None = None
+    http_status: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

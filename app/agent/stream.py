@@ -163,7 +163,16 @@ class StreamReader:
             case _:  # the tools node's own words for a tool that does not exist
                 outcome = ToolOutcome(ok=message.status != "error", error="tool_not_found", elapsed_ms=0.0)
         name, text = message.name or "", message.text
-        finished = ToolFinished(message.tool_call_id, name, outcome.ok, text, outcome.error, outcome.elapsed_ms)
+        finished = ToolFinished(
+            message.tool_call_id,
+            name,
+            outcome.ok,
+            text,
+            outcome.error,
+            outcome.elapsed_ms,
+            outcome.request,
+            outcome.http_status,
+        )
         if self._not_announced and call is not None:  # refused before it came to the tools node
             return [ToolStarted(message.tool_call_id, name, call["args"]), finished]
         return [finished]

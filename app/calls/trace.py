@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -63,6 +63,8 @@ class Trace:
             error=event.error,
             start_ms=round(start, 1),
             elapsed_ms=round(event.elapsed_ms, 1),
+            request=None if event.request is None else asdict(event.request),
+            http_status=event.http_status,
         )
         self.tools.append(record)
         self.spans.append(Span("tool", event.name, record.start_ms, record.elapsed_ms))

@@ -42,7 +42,12 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class ToolCallRecord:
-    """One tool call of a turn: what the model asked for, and what it was told."""
+    """One tool call of a turn: what the model asked for, and what it was told.
+
+    Attributes:
+        request: ``method``, ``url``, ``headers`` and ``body`` as sent, with secrets masked; None: nothing was.
+        http_status: Of the response; None: there was none.
+    """
 
     name: str
     arguments: Mapping[str, Any]
@@ -51,6 +56,8 @@ class ToolCallRecord:
     error: str | None
     start_ms: float
     elapsed_ms: float
+    request: Mapping[str, Any] | None = None
+    http_status: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

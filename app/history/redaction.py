@@ -63,7 +63,7 @@ class Redaction:
                 output={},
                 variables={},
                 returned={name: value for name, value in record.returned.items() if name in _WORDLESS},
-                tools=tuple(replace(tool, arguments={}, result="") for tool in record.tools),
+                tools=tuple(_without_words(tool) for tool in record.tools),
             )
         by = time.monotonic() + BUDGET
         return replace(
@@ -81,7 +81,7 @@ class Redaction:
     def tool(self, tool: ToolCallRecord) -> ToolCallRecord:
         """One tool call as it may be shown."""
         if not self._texts:
-            return replace(tool, arguments={}, result="")
+            return _without_words(tool)
         return self._tool(tool, time.monotonic() + BUDGET)
 
     def text(self, text: str) -> str:
@@ -89,7 +89,12 @@ class Redaction:
         return self._text(text, time.monotonic() + BUDGET) if self._texts else ""
 
     def _tool(self, tool: ToolCallRecord, by: float) -> ToolCallRecord:
-        return replace(tool, arguments=self._value(tool.arguments, by), result=self._text(tool.result, by))
+        return replace(
+            tool,
+            arguments=self._value(tool.arguments, by),
+            result=self._text(tool.result, by),
+            request=self._value(tool.request, by),
+        )
 
     def _value(self, value: Any, by: float) -> Any:
         """A JSON value; of a number that matches, nothing stays a number. Names of fields are kept."""
@@ -127,3 +132,7 @@ class Redaction:
                 detail=f"the expressions of HISTORY_REDACT took more than {BUDGET * 1000:g} ms with one turn, so its "
                 "texts are kept as ***; make them simpler",
             )
+
+
+def _without_words(tool: ToolCallRecord) -> ToolCallRecord:
+    return replace(tool, arguments={}, result="", request=None)

@@ -43,7 +43,9 @@ class RecordedTools:
             for record in self._turns[each]:
                 self._left.setdefault(_key(record.name, record.arguments), []).append(record)
 
-    async def run(self, tool: ToolDefinition, arguments: Mapping[str, Any], context: CallContext) -> ToolResult:
+    async def run(
+        self, tool: ToolDefinition, arguments: Mapping[str, Any], context: CallContext, *, observer: Any = None
+    ) -> ToolResult:
         """The stored result.
 
         Raises:

@@ -42,6 +42,12 @@ class TurnBody(BaseModel):
     answer_text: str = Field(examples=["It arrives tomorrow."])
 
 
+def _tool(tool: dict[str, Any]) -> ToolCallBody:
+    request = tool.get("request")
+    sent = ToolRequestBody.model_construct(**request) if request else None
+    return ToolCallBody.model_construct(**{**tool, "request": sent})
+
+
 class ConversationBody(BaseModel):
     """A line of the list of conversations. Counts, tokens and cost are of all turns, also of those deleted for age."""
 
@@ -66,6 +72,15 @@ class ConversationBody(BaseModel):
     last_turn: TurnBody | None = Field(default=None, description="Null: it was deleted for its age.")
 
 
+class ToolRequestBody(BaseModel):
+    """The request of a tool call as it was sent, with secrets masked."""
+
+    method: str = Field(examples=["GET"])
+    url: str = Field(examples=["https://shop.example/orders/A1234"])
+    headers: dict[str, str] = Field(examples=[{"Authorization": "***"}])
+    body: str | None = Field(examples=[None])
+
+
 class ToolCallBody(BaseModel):
     """A tool call: what the model asked for, and what it was told."""
 
@@ -76,6 +91,8 @@ class ToolCallBody(BaseModel):
     error: str | None = Field(description="The code of what went wrong.", examples=[None])
     start_ms: float = Field(examples=[300.1])
     elapsed_ms: float = Field(examples=[120.4])
+    request: ToolRequestBody | None = Field(default=None, description="Null: nothing was sent, or it is not kept.")
+    http_status: int | None = Field(default=None, description="Null: there was no response.", examples=[200])
 
 
 class SpanBody(BaseModel):
@@ -119,7 +136,7 @@ class TurnDetailBody(TurnBody):
             output=turn.output,
             variables=turn.variables,
             returned=turn.returned,
-            tools=[ToolCallBody.model_construct(**tool) for tool in turn.tools],
+            tools=[_tool(tool) for tool in turn.tools],
             spans=[SpanBody.model_construct(**span) for span in turn.spans],
         )
 

@@ -21,6 +21,7 @@ from pydantic import ConfigDict, PrivateAttr
 from app.core.metrics import UNEXPECTED
 from app.tools.definition import CallContext, ToolDefinition
 from app.tools.errors import ToolFailure
+from app.tools.exchange import RequestNote, ShownRequest
 from app.tools.execution import RunsTools
 
 _log = structlog.get_logger(__name__)
@@ -37,11 +38,15 @@ class ToolOutcome:
 
     Attributes:
         error: The failure's code, None when it went well.
+        request: As it was sent, with secrets masked; None: nothing was.
+        http_status: Of the response; None: there was none.
     """
 
     ok: bool
     error: str | None
     elapsed_ms: float
+    request: ShownRequest | None = None
+    http_status: int | None = None
 
 
 class HttpTool(BaseTool):
@@ -76,24 +81,25 @@ class HttpTool(BaseTool):
         self, arguments: Mapping[str, Any], call_id: str, context: CallContext, stand_in: RunsTools | None
     ) -> ToolMessage:
         started = time.perf_counter()
+        note = RequestNote(self._definition.request)
         try:
-            result = await (stand_in or self._executor).run(self._definition, arguments, context)
+            result = await (stand_in or self._executor).run(self._definition, arguments, context, observer=note)
         except ToolFailure as failure:
-            return self._message(call_id, failure.for_model, failure.code, _since(started))
+            return self._message(call_id, failure.for_model, failure.code, _since(started), note)
         except Exception:  # noqa: BLE001 - a fault of ours in one tool must not end a call that can go on without it
             UNEXPECTED.labels(where="tools").inc()
             _log.exception("tool.crashed", tool=self.name, turn_id=context.turn_id)
             words = f"{self.name} failed for an unknown reason. Go on without it, and tell the caller so."
-            return self._message(call_id, words, "internal_error", _since(started))
-        return self._message(call_id, result.text, None, result.elapsed_ms)
+            return self._message(call_id, words, "internal_error", _since(started), note)
+        return self._message(call_id, result.text, None, result.elapsed_ms, note)
 
-    def _message(self, call_id: str, text: str, error: str | None, elapsed_ms: float) -> ToolMessage:
+    def _message(self, call_id: str, text: str, error: str | None, elapsed_ms: float, note: RequestNote) -> ToolMessage:
         return ToolMessage(
             content=text,
             tool_call_id=call_id,
             name=self.name,
             status="error" if error else "success",
-            artifact=ToolOutcome(error is None, error, elapsed_ms),
+            artifact=ToolOutcome(error is None, error, elapsed_ms, note.request(), note.status),
         )
 
     def _run(self, *args: Any, **kwargs: Any) -> Any:

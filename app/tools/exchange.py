@@ -1,7 +1,7 @@
 """What went over the wire in one call of a tool, for who tries it: with its secrets masked.
 
 The executor reports to an :class:`ExchangeObserver` what it sends and what comes back; each redirect, and each retry,
-is an exchange of its own. A turn has no observer, and pays nothing for it.
+is an exchange of its own. A turn notes only what was sent, with :class:`RequestNote`.
 """
 
 from __future__ import annotations
@@ -151,6 +151,26 @@ class ExchangeRecorder:
         except LookupError:  # a charset that does not exist
             text = body[:MAX_SHOWN_BYTES].decode("utf-8", errors="replace")
         return self.masked(text.replace("\0", "\ufffd"))
+
+
+class RequestNote(ExchangeRecorder):
+    """Keeps what was sent and the status that came back, for the history of calls; what the model was told of the
+    response is there already."""
+
+    def received(self, data: bytes) -> None:
+        """Not kept."""
+
+    def request(self) -> ShownRequest | None:
+        """What was sent; None: nothing was, or its address was none."""
+        try:
+            return super().request()
+        except ValueError:
+            return None
+
+    @property
+    def status(self) -> int | None:
+        """Of the response; None: there was none."""
+        return self._seen.status if self._seen is not None else None
 
 
 def _encodings(secret: str) -> set[str]:

@@ -58,8 +58,15 @@ class _Response:
 class RunsTools(Protocol):
     """Who answers a model's calls of tools: :class:`ToolExecutor`, or what stands in for it."""
 
-    async def run(self, tool: ToolDefinition, arguments: Mapping[str, Any], context: CallContext) -> ToolResult:
-        """The result of one call. Raises ToolFailure."""
+    async def run(
+        self,
+        tool: ToolDefinition,
+        arguments: Mapping[str, Any],
+        context: CallContext,
+        *,
+        observer: ExchangeObserver | None = None,
+    ) -> ToolResult:
+        """The result of one call; ``observer`` is told of what is sent, where anything is. Raises ToolFailure."""
         ...
 
 

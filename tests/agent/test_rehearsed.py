@@ -25,7 +25,9 @@ TOOL = tool("http://127.0.0.1:9/x", {"id": {"type": "string"}})
 class Record:
     """Answers every call."""
 
-    async def run(self, definition: ToolDefinition, arguments: Mapping[str, Any], context: CallContext) -> ToolResult:
+    async def run(
+        self, definition: ToolDefinition, arguments: Mapping[str, Any], context: CallContext, *, observer: Any = None
+    ) -> ToolResult:
         return ToolResult(f"{definition.description} {arguments['id']}", 200, 0.0)
 
 

@@ -13,6 +13,7 @@ from app.ari.errors import AriRequestFailed
 from app.ari.events import CallerId
 from app.calls.supervisor import CallSupervisor
 from app.history.record import ToolCallRecord, TurnRecord
+from app.tools.exchange import ShownRequest
 from tests.calls.test_supervisor import House, OnePrompt, Script, answer
 from tests.virtual_time import virtual_time
 
@@ -49,7 +50,10 @@ async def test_an_answer_is_recorded_with_its_tools_times_and_variables() -> Non
     async def script(turn: TurnRequest) -> AsyncGenerator[AgentEvent, None]:
         yield ToolStarted("1", "weather", {"city": "Ulm"})
         await asyncio.sleep(0.2)
-        yield ToolFinished("1", "weather", ok=True, result="rain", error=None, elapsed_ms=150.0)
+        sent = ShownRequest("GET", "https://weather.test/Ulm", {"Authorization": "***"}, None)
+        yield ToolFinished(
+            "1", "weather", ok=True, result="rain", error=None, elapsed_ms=150.0, request=sent, http_status=200
+        )
         timings = (Timing("memory", "load", 0.0, 1.0), Timing("model", "test:model", 1.0, 199.0))
         yield Done("Rain.", "test:model", 2, Usage(30, 4), 1, first_text_ms=190.0, timings=timings)
 
@@ -69,6 +73,13 @@ async def test_an_answer_is_recorded_with_its_tools_times_and_variables() -> Non
     assert record.returned["AI_RESPONSE"] == variables["AI_RESPONSE"]
     assert told.tools == list(record.tools)
     assert record.tools[0].arguments == {"city": "Ulm"}
+    assert record.tools[0].http_status == 200
+    assert record.tools[0].request == {
+        "method": "GET",
+        "url": "https://weather.test/Ulm",
+        "headers": {"Authorization": "***"},
+        "body": None,
+    }
     spans = {span.part: span for span in record.spans}
     assert set(spans) == {"ari", "memory", "model", "first_text", "tool", "delivery"}
     assert 40 <= spans["tool"].start_ms <= 60

@@ -44,7 +44,18 @@ def test_what_expressions_match_is_masked_in_every_place() -> None:
         variables={"custom": card},
         returned={"AI_RESPONSE": card},
         output={"deep": [{"number": int(card)}], "other": 4},
-        tools=(make_tool(arguments={"card": int(card), "list": [card]}, result=f'{{"card": {card}}}'),),
+        tools=(
+            make_tool(
+                arguments={"card": int(card), "list": [card]},
+                result=f'{{"card": {card}}}',
+                request={
+                    "method": "POST",
+                    "url": f"https://bank.test/{card}",
+                    "headers": {"X-Card": card},
+                    "body": card,
+                },
+            ),
+        ),
     )
     kept = Redaction(expressions=[CARD]).turn(record)
     assert card not in repr(kept)
@@ -62,7 +73,7 @@ def test_without_texts_no_word_is_left_and_what_happened_is() -> None:
         variables={"a": "WORD"},
         output={"a": "WORD"},
         returned={"AI_STATUS": "OK", "AI_RESPONSE": "WORD", "AI_RESPONSE_1": "WORD", "AI_OUT_A": "WORD"},
-        tools=(make_tool(arguments={"a": "WORD"}, result="WORD"),),
+        tools=(make_tool(arguments={"a": "WORD"}, result="WORD", request={"url": "https://shop.test/WORD"}),),
     )
     kept = Redaction(texts=False).turn(record)
     assert "WORD" not in repr(kept)

@@ -60,3 +60,16 @@ def test_a_schema_without_properties_is_offered_with_them() -> None:
     assert adapted.args == {}
     offered = convert_to_openai_tool(adapted)["function"]
     assert (offered["name"], offered["parameters"]) == ("now", {"type": "object", "properties": {}})
+
+
+async def test_what_was_sent_is_noted_with_its_secrets_masked(executor: ToolExecutor) -> None:
+    secret = "Bearer top-secret-key"
+    async with raw_server(response(b"{}", status="404 Not Found")) as server:
+        definition = tool(server.url + "/{{ id }}", {"id": {"type": "string"}}, headers={"Authorization": secret})
+        config = {"configurable": {CALL_CONTEXT: context()}}
+        message = await HttpTool(definition, executor).ainvoke(tool_call(id="A1"), cast("Any", config))
+    noted = message.artifact
+    assert (noted.request.method, noted.request.url, noted.http_status) == ("GET", f"{server.url}/A1", 404)
+    assert "top-secret-key" not in str(noted)
+    refused = await HttpTool(definition, executor).ainvoke(tool_call(id=5), cast("Any", config))
+    assert (refused.artifact.request, refused.artifact.http_status) == (None, None)

@@ -163,7 +163,12 @@ def test_today_begins_at_midnight_where_the_browser_is() -> None:
 def told(**values: Any) -> Any:
     return make_turn(
         1,
-        tools=(make_tool(), make_tool("weather", ok=False, error="tool_timeout", result="It did not answer.")),
+        tools=(
+            make_tool(
+                request={"method": "POST", "url": "https://shop.test/x", "headers": {"Accept": "*/*"}, "body": "{}"}
+            ),
+            make_tool("weather", ok=False, error="tool_timeout", result="It did not answer.", http_status=504),
+        ),
         spans=(Span("memory", "load", 1.0, 2.0), Span("model", "test:model", 3.0, 700.0), Span("delivery", "", 800, 9)),
         first_text_ms=None,
         cost_micros=480,
@@ -177,6 +182,7 @@ async def test_a_conversation_shows_its_turns_whole(client: httpx2.AsyncClient, 
     for words in (
         "Where is my order?", "It comes tomorrow.", "And mine?", "version 3", "test:model", "100 tokens in", "0.00048",
         "get_order_status", "&#34;order_id&#34;: &#34;A1&#34;", "The tool did not answer in time.", "AI_RESPONSE",
+        "POST https://shop.test/x", "Accept: */*", "<strong>504</strong>",
         "Memory: recall the conversation", "700 ms", "caller_number", "turn-1", "grep -F 1.1",
         "/api/calls/1/export.json", "/ui/replay?conversation=1", "/ui/playground?prompt=main",
     ):  # fmt: skip

@@ -48,6 +48,15 @@ def calling(caller: Caller, say: str, conversation: str) -> Iterator[None]:
         thread.join()
 
 
+def until_stored(page: Page, text: str) -> None:
+    """Wait for the record of a turn that has ended: it is written behind the calls."""
+    for _ in range(100):
+        if page.request.get("/api/calls/turns", params={"text": text}).json()["total"]:
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(f"{text!r} was not stored")
+
+
 def live(page: Page, path: str = "/ui/calls/live") -> None:
     page.goto(path)
     expect(page.locator("[data-live-state]")).to_have_text("Live")
@@ -119,6 +128,7 @@ def test_times_are_those_of_the_browser_and_without_scripts_utc(
 ) -> None:
     with calling(caller, "stub:say=What time is it?", "c-zone"):
         pass
+    until_stored(page, "What time")
     login = {"username": LOGIN[0], "password": LOGIN[1]}
     context = browser.new_context(base_url=service.url, timezone_id="Asia/Tokyo", http_credentials=login)  # type: ignore[arg-type]
     try:
@@ -155,6 +165,7 @@ def test_times_are_those_of_the_browser_and_without_scripts_utc(
 def test_the_pages_fit_a_phone(phone: Page, caller: Caller) -> None:
     with calling(caller, "stub:fault=500 stub:say=never", "c-phone"):
         pass
+    until_stored(phone, "never")
     phone.goto("/ui/calls?status=FAILED&number=1&text=stub&when=7d")
     assert_fits(phone)
     phone.goto("/ui/calls")
