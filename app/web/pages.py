@@ -97,8 +97,9 @@ def render(request: Request, template: str, *, status_code: int = 200, **values:
     parts = find_parts(request)
     nonce = secrets.token_urlsafe(16)
     user = request.scope.get("user")
-    # A part of a page that renews itself must not take the message from the page that shows it.
-    flash = None if "hx-request" in request.headers else _flash_of(request)
+    # A part of a page that renews itself must not take the message from the page that shows it. Nor must the page that
+    # asks for the login: browsers go on by themselves to the one that was wanted.
+    flash = None if user is None or "hx-request" in request.headers else _flash_of(request)
     html = ENVIRONMENT.get_template(template).render(
         here=request.url.path.rstrip("/"),
         link=_linker(request),

@@ -88,7 +88,7 @@ def fields_of(form: Form) -> dict[str, Any]:
         "request": {
             "method": form.text("request.method") or "GET",
             "url": form.text("request.url"),
-            "headers": _headers(form),
+            "headers": headers_of(form),
             "query": _query(form),
             "json_body": form.json("request.json_body"),
             "timeout": _number(form, "request.timeout", _DEFAULTS.timeout),
@@ -107,6 +107,15 @@ def note_mistakes(form: Form) -> None:
 def header_rows(form: Form, *, spare: bool = True) -> list[Row]:
     """The headers as typed; with ``spare``, and some empty rows."""
     return _rows(form, "header", "request.headers", spare)
+
+
+def headers_of(form: Form) -> Mapping[str, str]:
+    """The headers as typed, by name; a value without a name, and a name twice, are noted."""
+    found: dict[str, str] = {}
+    for row in header_rows(form, spare=False):
+        _name(form, row, found, "header")
+        found[row.name.strip()] = row.value.strip()
+    return found
 
 
 def query_rows(form: Form, *, spare: bool = True) -> list[Row]:
@@ -149,14 +158,6 @@ def _rows(form: Form, part: str, field: str, spare: bool) -> list[Row]:
 
 def _at(values: list[str], index: int) -> str:
     return values[index] if index < len(values) else ""
-
-
-def _headers(form: Form) -> Mapping[str, str]:
-    found: dict[str, str] = {}
-    for row in header_rows(form, spare=False):
-        _name(form, row, found, "header")
-        found[row.name.strip()] = row.value.strip()
-    return found
 
 
 def _query(form: Form) -> Mapping[str, Any] | None:

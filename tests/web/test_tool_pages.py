@@ -454,3 +454,93 @@ async def test_another_site_cannot_send_these_forms(client: httpx2.AsyncClient, 
     response = await send(client, path, {"expected_version": "1"}, Origin="https://evil.example")
     assert response.status_code == 403
     assert (await client.get(f"/ui/tools/{record.definition.id}")).status_code == 200
+
+
+# -- the import
+
+DOCUMENT = """openapi: 3.0.3
+info: {title: "Shop <b>", version: "1"}
+servers: [{url: "https://shop.example.com"}]
+paths:
+  /orders/{id}:
+    get:
+      operationId: getOrder
+      summary: Say where an order is <script>alert(1)</script>
+      parameters: [{name: id, in: path, required: true, schema: {type: string}}]
+    delete:
+      operationId: cancelOrder
+      summary: Cancel an order
+      parameters: [{name: id, in: path, required: true, schema: {type: string}}]
+"""
+IMPORT = "/ui/tools/import"
+
+
+async def test_a_document_is_shown_before_anything_is_imported(client: httpx2.AsyncClient, parts: Parts) -> None:
+    assert "Show what it offers" in await read(client, IMPORT)
+    response = await send(client, IMPORT, {"document": DOCUMENT, "step": "preview"})
+    assert response.status_code == 200
+    for words in ("getOrder", "cancelOrder", "DELETE /orders/{id}", "2 operations", "Shop &lt;b&gt;"):
+        assert words in response.text, words
+    assert SCRIPT not in response.text
+    assert response.text.count(" checked") == 2
+    assert (await parts.tools.list()).total == 1
+
+
+async def test_what_is_chosen_becomes_tools_with_the_headers_given(client: httpx2.AsyncClient, parts: Parts) -> None:
+    fields = [("document", DOCUMENT), ("operation", "getOrder"), ("header_name", "Authorization")]
+    fields += [("header_value", "Bearer secret-of-the-shop"), ("step", "import")]
+    response = await send(client, IMPORT, fields)
+    assert response.status_code == 303, response.text
+    assert "Imported 1 tool: 1 new." in await read(client, "/ui/tools")
+    tool = (await parts.tools.find("getOrder")).definition
+    assert tool.request.url == "https://shop.example.com/orders/{{ id }}"
+    assert tool.request.headers["Authorization"] == "Bearer secret-of-the-shop"
+    again = await send(client, IMPORT, {"document": DOCUMENT, "step": "preview"})
+    assert "There already" in again.text
+    assert again.text.count(" checked") == 1
+
+
+async def test_a_message_waits_until_its_reader_is_signed_in(
+    client: httpx2.AsyncClient, stranger: httpx2.AsyncClient, parts: Parts
+) -> None:
+    record = await add(parts)
+    response = await send(client, f"/ui/tools/{record.definition.id}/delete", {"expected_version": "1"})
+    stranger.cookies = client.cookies
+    refused = await stranger.get(response.headers["location"])
+    assert refused.status_code == 401
+    assert "book_table is deleted." not in refused.text
+    assert "set-cookie" not in refused.headers
+    assert "book_table is deleted." in await read(client, response.headers["location"])
+
+
+async def test_an_uploaded_file_takes_the_place_of_the_text(client: httpx2.AsyncClient) -> None:
+    response = await client.post(
+        IMPORT, data={"document": "old", "step": "preview"}, files={"file": ("shop.yaml", DOCUMENT)}, headers=ORIGIN
+    )
+    assert response.status_code == 200
+    assert "cancelOrder" in response.text
+    assert "operationId: getOrder" in response.text
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({}, "Paste the document"),
+        ({"document": "{", "step": "preview"}, "document"),
+        ({"document": "a: [1", "step": "preview"}, "YAML"),
+        ({"document": 'swagger: "2.0"', "step": "preview"}, "Convert it"),
+        ({"document": DOCUMENT, "base_url": "ftp://x", "step": "preview"}, "http://"),
+        ({"document": DOCUMENT, "step": "import"}, "Choose at least one"),
+        ({"document": DOCUMENT, "step": "import", "operation": "nothing"}, "no operation nothing"),
+        ({"document": DOCUMENT, "step": "preview", "header_value": "x"}, "This value has no name"),
+        ({"document": "x" * 3_000_000, "step": "preview"}, "bytes"),
+    ],
+)
+async def test_what_cannot_be_imported_is_said_and_nothing_is_lost(
+    client: httpx2.AsyncClient, fields: dict[str, str], words: str
+) -> None:
+    response = await send(client, IMPORT, {"base_url": "", "header_name": "", **fields})
+    assert response.status_code in (200, 409, 422)
+    assert words in html.unescape(response.text)
+    assert 'role="alert"' in response.text
+    assert fields.get("document", "")[:50] in html.unescape(response.text)

@@ -12,7 +12,7 @@ export function el(tag, attributes = {}, ...content) {
     if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
     else if (value !== false && value !== null && value !== undefined) made.setAttribute(name, value === true ? "" : value);
   }
-  made.append(...content.flat().filter((each) => each !== null && each !== undefined && each !== ""));
+  made.append(...content.flat(Infinity).filter((each) => each !== null && each !== undefined && each !== ""));
   return made;
 }
 

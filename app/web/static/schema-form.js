@@ -109,7 +109,11 @@ export class SchemaForm {
   item(owner, row, level, noun, path, again) {
     const group = el("fieldset", { class: "schema-row" });
     const place = el("li", {}, group);
-    const label = () => group.setAttribute("aria-label", row.name ? titleOf(noun, row.name) : `New ${noun}`);
+    const buttons = this.buttons(owner, row, noun, again);
+    const label = () => {
+      group.setAttribute("aria-label", row.name ? titleOf(noun, row.name) : `New ${noun}`);
+      for (const button of buttons.children) button.setAttribute("aria-label", `${button.title} ${row.name || `the new ${noun}`}`);
+    };
     label();
     row.element = group;
     const name = this.nameOf(owner, row, noun, label);
@@ -123,7 +127,7 @@ export class SchemaForm {
         const made = this.item(owner, row, level, noun, path, again);
         place.replaceWith(made);
         made.querySelector("select").focus();
-      }), el("label", { class: "schema-required" }, required, " Required"), this.buttons(owner, row, noun, again)),
+      }), el("label", { class: "schema-required" }, required, " Required"), buttons),
       ...this.body(row, level, `${path}/${row.name}`),
     );
     return place;
@@ -168,15 +172,15 @@ export class SchemaForm {
 
   buttons(owner, row, noun, again) {
     const at = owner.rows.indexOf(row);
-    const named = row.name || `the new ${noun}`;
+    const named = () => row.name || `The new ${noun}`;
     const button = (sign, words, act, disabled = false) =>
-      el("button", { type: "button", class: "secondary outline small", "aria-label": `${words} ${named}`, title: words, disabled, onclick: act }, sign);
+      el("button", { type: "button", class: "secondary outline small", title: words, disabled, onclick: act }, sign);
     const move = (by) => {
       owner.rows.splice(at, 1);
       owner.rows.splice(at + by, 0, row);
       again();
       this.write();
-      this.status.textContent = `${named} is now number ${at + by + 1} of ${owner.rows.length}.`;
+      this.status.textContent = `${named()} is now number ${at + by + 1} of ${owner.rows.length}.`;
       const [up, down] = row.element.querySelectorAll(".schema-buttons button");
       const same = by < 0 ? up : down;
       (same.disabled ? (by < 0 ? down : up) : same).focus();
@@ -189,7 +193,7 @@ export class SchemaForm {
         const list = row.element.closest("ol");
         again();
         this.write();
-        this.status.textContent = `${named} is removed. Undo in the schema's text brings it back.`;
+        this.status.textContent = `${named()} is removed. Undo in the schema's text brings it back.`;
         const next = owner.rows[Math.min(at, owner.rows.length - 1)];
         (next ? next.element.querySelector("input") : list.nextElementSibling).focus();
       }));

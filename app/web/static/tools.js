@@ -31,7 +31,7 @@ function lineButtons(group) {
   const what = group.dataset.lines === "header" ? "header" : "parameter";
   const rows = group.querySelector(".lines-rows");
   const model = rows.lastElementChild.cloneNode(true);
-  let number = rows.children.length;
+  let number = 0;
 
   function dress(line) {
     line.append(el("button", { type: "button", class: "small secondary outline", "aria-label": `Remove this ${what}`, title: "Remove", onclick: () => {
@@ -64,6 +64,7 @@ function lineButtons(group) {
     if (empty) line.remove();
     else dress(line);
   }
+  number = rows.children.length;
   const add = el("button", { type: "button", class: "small secondary outline", onclick: () => fresh().querySelector("input").focus() }, `Add a ${what}`);
   rows.after(add);
 }
