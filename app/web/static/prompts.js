@@ -1,4 +1,5 @@
 // The form of a prompt: checked while one types, with the variables at hand, and tried before it is saved.
+import { EditorView } from "./vendor/codemirror/codemirror.js";
 import { completeWith, checkWith, goTo, recheck, setValue } from "./editor.js";
 import { el } from "./elements.js";
 import { parse } from "./json-text.js";
@@ -119,6 +120,7 @@ function inContent(result) {
 }
 
 checkWith(content, async (_text, signal) => {
+  if (tooLarge()) return [];
   const result = await ask(signal);
   show(result);
   return inContent(result);
@@ -148,9 +150,9 @@ for (const hint of document.querySelectorAll("[data-with-script]")) hint.hidden 
 document.getElementById("variables").addEventListener("click", (event) => {
   const button = event.target.closest("[data-insert]");
   if (!button) return;
-  content.focus();
-  // The one way that is undone like typing, in an editor and in a plain field alike.
-  document.execCommand("insertText", false, button.dataset.insert);
+  const view = EditorView.findFromDOM(content.closest(".editor").querySelector(".cm-editor"));
+  view.dispatch(view.state.replaceSelection(button.dataset.insert), { userEvent: "input", scrollIntoView: true });
+  view.focus();
 });
 
 // -- actions: as many rows as one likes
@@ -275,18 +277,23 @@ restore();
 
 // -- saving
 
-form.addEventListener("submit", (event) => {
+// The service says what is wrong beside each field; the browser's own bubbles would take seconds to lay out megabytes.
+form.noValidate = true;
+
+/** Why this cannot be sent at all; empty: it can. */
+function tooLarge() {
+  const over = content.value.length - content.maxLength;
+  if (over > 0) return `The content is ${over.toLocaleString("en")} characters too long.`;
   let size = 0;
   for (const [, value] of new FormData(form)) size += typeof value === "string" ? new Blob([value]).size + 200 : value.size;
-  if (size > MAX_BODY) {
-    event.preventDefault();
-    event.stopImmediatePropagation();
-    document.getElementById("saving").textContent =
-      `This is ${(size / 1e6).toFixed(1)} MB in all, and the service takes 8 MB. Nothing was sent and nothing is lost: shorten it.`;
-    content.focus();
-    return;
-  }
-  changed = false;
+  return size > MAX_BODY ? `This is ${(size / 1e6).toFixed(1)} MB in all, and the service takes 8 MB.` : "";
+}
+
+form.addEventListener("submit", (event) => {
+  const why = tooLarge();
+  document.getElementById("saving").textContent = why && `${why} Nothing was sent and nothing is lost: shorten it.`;
+  if (why) event.preventDefault();
+  else changed = false;
 });
 addEventListener("beforeunload", (event) => { if (changed) event.preventDefault(); });
 
