@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from app.schemas.setup import SetupBody
     from app.schemas.status import StatusBody
 
-# Seconds between two looks at the state, and at what the history's tables are counted for.
-STATE_EVERY: Final = 2.0
+# Seconds between two looks at the state, and at what the history's tables are counted for. What is drawn from them adds
+# little to their age.
+STATE_EVERY: Final = 1.0
 COUNTED_EVERY: Final = 10.0
+DRAWN_EVERY: Final = 0.5
 # Hours that the dashboard shows.
 RANGES: Final = (1, 24, 168)
 
@@ -39,7 +41,7 @@ class Samples:
         default_factory=lambda: {hours: Sampled(COUNTED_EVERY) for hours in RANGES}
     )
     rendered: dict[str, Sampled[bytes]] = field(
-        default_factory=lambda: {name: Sampled(STATE_EVERY) for name in ("api", "dashboard", "start")}
+        default_factory=lambda: {name: Sampled(DRAWN_EVERY) for name in ("api", "dashboard", "start")}
     )
     examinations: Examinations = field(default_factory=Examinations)
     watchers: Watchers = field(default_factory=Watchers)

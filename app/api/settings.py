@@ -6,6 +6,7 @@ import asyncio
 import platform
 import sqlite3
 import sys
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
@@ -78,6 +79,7 @@ def _versions(parts: Parts) -> list[VersionBody]:
     return [VersionBody(name=name, version=text) for name, text in [*known, *_libraries()]]
 
 
+@cache
 def _libraries() -> list[tuple[str, str]]:
     found = []
     for name, package in _LIBRARIES:

@@ -8,32 +8,37 @@ from typing import Final
 
 from fastapi.responses import StreamingResponse
 
-from app.api.samples import STATE_EVERY
 from app.api.sampling import Watchers
 from app.core.errors import GatewayError
 
+# Seconds between two events.
+EVERY: Final = 2.0
 # Milliseconds after which a browser that lost the connection tries again.
 _RETRY: Final = b"retry: 3000\n\n"
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
-async def stream(watchers: Watchers, name: str, read: Callable[[], Awaitable[bytes]]) -> StreamingResponse:
-    """An answer that goes on until the reader leaves or the service stops: ``read`` is asked every other second, and
-    what it says is sent as event ``name``; as the event ``same``, without it, where nothing changed.
+async def stream(
+    watchers: Watchers, name: str, read: Callable[[], Awaitable[bytes]], *, every: float | None = None
+) -> StreamingResponse:
+    """An answer that goes on until the reader leaves or the service stops: ``read`` is asked every ``every`` seconds
+    (:data:`EVERY`), and what it says is sent as event ``name``; where nothing changed, ``same`` is sent without it.
 
     Raises:
         ProblemError: 503, where there are too many watchers.
     """
-    events = _events(watchers, name, read)
+    events = _events(watchers.ticks(EVERY if every is None else every), name, read)
     # The first piece tells whether there is room, while the answer can still be a problem. There is none where the
     # service stops already.
     first = await anext(events, _RETRY)
     return StreamingResponse(_after(first, events), media_type="text/event-stream", headers=_HEADERS)
 
 
-async def _events(watchers: Watchers, name: str, read: Callable[[], Awaitable[bytes]]) -> AsyncGenerator[bytes, None]:
+async def _events(
+    ticks: AsyncGenerator[bool, None], name: str, read: Callable[[], Awaitable[bytes]]
+) -> AsyncGenerator[bytes, None]:
     before: bytes | None = None
-    async with aclosing(watchers.ticks(STATE_EVERY)) as ticks:
+    async with aclosing(ticks):
         async for first in ticks:
             if first:
                 yield _RETRY

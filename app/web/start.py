@@ -40,6 +40,7 @@ _CHECKS: Final = {"model": ("models",), "asterisk": ("asterisk", "asterisk_files
 async def page(request: Request, parts: PartsDep, chosen: Chosen) -> HTMLResponse:
     """The steps."""
     setup = await shared_setup(parts)
+    checked = request.query_params.get("checked", "")
     settings = await read_settings(parts)
     examination = parts.samples.examinations.last
     default = next((each for each in parts.prompt_catalog.all() if each.is_default), None)
@@ -47,6 +48,7 @@ async def page(request: Request, parts: PartsDep, chosen: Chosen) -> HTMLRespons
         request,
         "start/page.html",
         setup=setup,
+        checked=checked,
         current=next((step.name for step in setup.steps if step.state == "todo"), ""),
         settings=settings,
         default=default,
@@ -68,7 +70,8 @@ async def live(parts: PartsDep) -> StreamingResponse:
         values: dict[str, Any] = {"setup": await shared_setup(parts)}
         return ENVIRONMENT.get_template("start/live.html").render(**values).encode()
 
-    return await stream(parts.samples.watchers, "parts", lambda: parts.samples.rendered["start"].get(draw))
+    # Every second: whoever makes the first call has an eye on the page.
+    return await stream(parts.samples.watchers, "parts", lambda: parts.samples.rendered["start"].get(draw), every=1.0)
 
 
 @router.post("/check")
@@ -78,7 +81,7 @@ async def check(request: Request, parts: PartsDep) -> RedirectResponse:
     form = await Form.read(request)
     step = form.text("step") if form.text("step") in _CHECKS else "model"
     await parts.samples.examinations.get(parts.settings, online=True, no_older_than=AT_ONCE)
-    return RedirectResponse(f"/ui/start#{step}", 303)
+    return RedirectResponse(f"/ui/start?checked={step}#{step}", 303)
 
 
 @router.post("/prompt")

@@ -88,7 +88,7 @@ async def pieces_of(answer: Any) -> AsyncIterator[bytes]:
 
 
 async def test_a_stream_says_what_changed_and_that_nothing_did(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.api.streaming.STATE_EVERY", 0.001)
+    monkeypatch.setattr("app.api.streaming.EVERY", 0.001)
     values: list[bytes | DatabaseUnavailable] = [b"one\ntwo", b"one\ntwo", DatabaseUnavailable("gone"), b"one\ntwo"]
 
     async def read() -> bytes:
@@ -118,7 +118,7 @@ async def test_a_stream_that_begins_during_the_stop_ends_at_once() -> None:
 
 
 async def test_the_live_status_shows_what_happened_to_asterisk(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.api.streaming.STATE_EVERY", 0.001)
+    monkeypatch.setattr("app.api.streaming.EVERY", 0.001)
     parts.samples.status, parts.samples.rendered["api"] = Sampled(0), Sampled(0)
     pieces = pieces_of(await live(parts))
     await anext(pieces)
@@ -136,6 +136,7 @@ async def test_however_many_watch_the_state_is_read_once(parts: Parts, monkeypat
         reads += 1
 
     monkeypatch.setattr(parts.database, "ping", ping)
+    parts.samples.status = Sampled(60)
     watching = [pieces_of(await live(parts)) for _ in range(30)]
     for pieces in watching:
         await anext(pieces)

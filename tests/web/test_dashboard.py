@@ -120,6 +120,7 @@ async def test_what_renews_the_page_is_drawn_once_for_all(parts: Parts, monkeypa
         return values()
 
     monkeypatch.setattr(parts.memory, "status", count)
+    parts.samples.status = Sampled(60)
     for _ in range(20):
         answer = await live(parts)
         async with aclosing(cast(Any, answer.body_iterator)) as pieces:

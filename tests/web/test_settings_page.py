@@ -177,10 +177,11 @@ async def test_the_check_leads_back_to_its_step_with_what_was_found(
     client: httpx2.AsyncClient, doctor: list[bool]
 ) -> None:
     answer = await send(client, "/ui/start/check", step="model")
-    assert (answer.status_code, answer.headers["location"]) == (303, "/ui/start#model")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/ui/start?checked=model#model")
     assert doctor == [True]
-    assert "Oil it." in (await client.get("/ui/start")).text
-    assert (await send(client, "/ui/start/check", step="https://x")).headers["location"] == "/ui/start#model"
+    assert "Oil it." in (await client.get(answer.headers["location"])).text
+    assert "Oil it." not in (await client.get("/ui/start")).text
+    assert (await send(client, "/ui/start/check", step="https://x")).headers["location"].endswith("#model")
 
 
 async def test_when_all_is_done_every_step_is_closed_and_the_call_is_shown(
