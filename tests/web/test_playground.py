@@ -190,6 +190,11 @@ def test_an_unknown_model_is_said_beside_its_field(page: Page, complaints: Compl
     expect(page.locator(".field .wrong")).to_be_hidden()
 
 
+def test_a_prompt_that_is_gone_is_told(page: Page) -> None:
+    page.goto("/ui/playground?prompt=long%20gone")
+    expect(page.get_by_role("log")).to_contain_text("There is no prompt long gone here")
+
+
 def test_a_failure_shows_what_the_caller_would_hear_and_what_to_do(page: Page) -> None:
     page.goto("/ui/playground?model=openai")
     say(page, "stub:status=401")

@@ -40,6 +40,8 @@ export class Column {
     this.begin();
     if (chosen.model) this.model.value = chosen.model;
     this.prompt.value = this.valueOf(chosen.prompt);
+    const missing = chosen.prompt && !this.found(chosen.prompt);
+    if (missing) this.log.prepend(el("p", { class: "state warning" }, `There is no prompt ${chosen.prompt} here; another one is chosen.`));
     // Not before whoever makes the column has it: `changed` is told of it.
     this.ready = Promise.resolve().then(() => this.choose(chosen.version));
   }
@@ -52,10 +54,15 @@ export class Column {
     return control;
   }
 
-  valueOf(wanted) {
+  /** The option of a prompt by its id or its name. */
+  found(wanted) {
     const options = [...this.prompt.options];
-    const found = options.find((option) => option.value === String(wanted ?? "")) ?? options.find((option) => option.value && option.dataset.name.toLowerCase() === String(wanted).toLowerCase());
-    return (found ?? options[0])?.value ?? "";
+    const name = String(wanted ?? "").toLowerCase();
+    return options.find((option) => option.value.toLowerCase() === name) ?? options.find((option) => option.value && option.dataset.name.toLowerCase() === name);
+  }
+
+  valueOf(wanted) {
+    return (this.found(wanted) ?? this.prompt.options[0])?.value ?? "";
   }
 
   get option() {
