@@ -31,55 +31,57 @@ _WARM, _TIMES = 2, 15
 FLOOR = "/api/me"
 
 
-def addresses(now: datetime) -> list[str]:
+def addresses(now: datetime, volume: Volume) -> list[str]:
     """What is asked for: every page and every list, as people come upon them, and the filters that cost most."""
     since = (now - timedelta(days=DAYS)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    conversation = max(1, volume.turns // 4)
+    far = volume.turns // 4 // 50 + 1
     return [
         FLOOR,
         "/ui",
         "/ui/start",
         "/ui/calls",
-        "/ui/calls?page=600",
+        f"/ui/calls?page={far}",
         "/ui/calls?status=TIMEOUT",
         "/ui/calls?text=broken+chair",
         "/ui/calls?tool=look_up_7",
         "/ui/calls?number=1234",
-        "/ui/calls/33000",
+        f"/ui/calls/{conversation}",
         "/ui/calls/live",
         "/ui/prompts",
         "/ui/prompts/new",
-        "/ui/prompts/1",
-        "/ui/prompts/1/versions",
-        "/ui/prompts/1/versions/2",
-        "/ui/prompts/1/compare?left=1&right=2",
-        "/ui/prompts/2/delete",
+        "/ui/prompts/2",
+        "/ui/prompts/2/versions",
+        "/ui/prompts/2/versions/2",
+        "/ui/prompts/2/compare?left=1&right=2",
+        "/ui/prompts/3/delete",
         "/ui/prompts/import",
         "/ui/tools",
         "/ui/tools/new",
-        "/ui/tools/1",
-        "/ui/tools/1/versions",
-        "/ui/tools/1/delete",
+        "/ui/tools/2",
+        "/ui/tools/2/versions",
+        "/ui/tools/2/delete",
         "/ui/tools/import",
         "/ui/playground",
         "/ui/replay",
-        "/ui/replay?conversation=33000",
+        f"/ui/replay?conversation={conversation}",
         "/ui/users",
         "/ui/account",
         "/ui/audit",
         "/ui/settings",
         "/api/status",
         "/api/prompts",
-        "/api/prompts/1",
-        "/api/prompts/1/versions",
-        "/api/prompts/1/usage",
+        "/api/prompts/2",
+        "/api/prompts/2/versions",
+        "/api/prompts/2/usage",
         "/api/tools",
-        "/api/tools/1/usage",
+        "/api/tools/2/usage",
         "/api/calls",
-        "/api/calls?offset=30000",
+        f"/api/calls?offset={volume.turns // 4}",
         "/api/calls?text=broken+chair",
         "/api/calls/turns",
         "/api/calls/turns?sort=-latency_ms",
-        "/api/calls/33000",
+        f"/api/calls/{conversation}",
         f"/api/calls/stats?from={since}",
         "/api/audit",
         "/openapi.json",
@@ -110,7 +112,7 @@ async def measure_pages(folder: Path, volume: Volume, console: Console) -> int:
             begun = time.monotonic()
             await _fill(url, volume)
             console.print(f"{kind}: filled in {time.monotonic() - begun:.0f} s", style="dim")
-            timed += await _ask(kind, url, folder / kind)
+            timed += await _ask(kind, url, folder / kind, volume)
     _show(timed, console)
     path = RESULTS / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-pages.json"
     path.write_text(json.dumps({"volume": asdict(volume), "pages": [asdict(each) for each in timed]}, indent=1) + "\n")
@@ -140,14 +142,14 @@ async def _fill(url: str, volume: Volume) -> None:
         await database.aclose()
 
 
-async def _ask(kind: str, url: str, folder: Path) -> list[Timed]:
+async def _ask(kind: str, url: str, folder: Path, volume: Volume) -> list[Timed]:
     settings = {"DATABASE_URL": url, "WEB_UI_PASSWORD": _PASSWORD, "HISTORY_DAYS": str(2 * DAYS)}
     login = {"Authorization": aiohttp.encode_basic_auth("admin", _PASSWORD)}
     async with (
         run_service(folder, settings) as service,
         aiohttp.ClientSession(headers=login, auto_decompress=False) as http,
     ):
-        return [await _time(http, kind, service.url, address) for address in addresses(datetime.now(UTC))]
+        return [await _time(http, kind, service.url, address) for address in addresses(datetime.now(UTC), volume)]
 
 
 async def _time(http: aiohttp.ClientSession, kind: str, url: str, address: str) -> Timed:
