@@ -138,7 +138,7 @@ async def switch(request: Request, parts: PartsDep, user: UserDep, tool_id: Id) 
         request,
         "tools/row.html",
         tool=record.summary,
-        definition=shown_definitions(parts).get(tool_id),
+        definition=shown_definitions(parts, {tool_id}).get(tool_id),
         back=back.removeprefix("?"),
         said=said,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
@@ -82,7 +82,7 @@ async def listing(
         request,
         "tools/list.html",
         tools=found.items,
-        definitions=shown_definitions(parts),
+        definitions=shown_definitions(parts, {tool.id for tool in found.items}),
         total=found.total,
         page=page,
         size=PAGE_SIZE,
@@ -151,9 +151,9 @@ def show(request: Request, record: ToolRecord) -> HTMLResponse:
     )
 
 
-def shown_definitions(parts: Parts) -> Mapping[int, ToolDefinition]:
-    """The tools in use by their ids, without their secrets; a secret may stand in the query of an address."""
-    return {tool.id: hidden(tool) for tool in parts.tool_catalog.all()}
+def shown_definitions(parts: Parts, ids: Collection[int]) -> Mapping[int, ToolDefinition]:
+    """The tools with these ids, without their secrets; a secret may stand in the query of an address."""
+    return {tool.id: hidden(tool) for tool in parts.tool_catalog.all() if tool.id in ids}
 
 
 def _side(record: ToolRecord) -> Side:
