@@ -18,7 +18,8 @@ from app.prompts.store import PromptStore
 from app.rehearsal.choice import PromptChoice, Published, ToolChoice, choose_prompt, choose_tools
 from app.rehearsal.errors import RehearsalInvalid
 from app.rehearsal.events import RehearsalEvent
-from app.rehearsal.replay import Cast, Replay, ReplayEvent, ReplayPlan
+from app.rehearsal.replay import Cast, Replay, ReplayPlan
+from app.rehearsal.replay_events import ReplayEvent
 from app.rehearsal.seats import MOST_REPLAYS, MOST_TURNS, Seats
 from app.rehearsal.stage import Scene, Stage
 from app.tools.catalog import ToolCatalog

@@ -8,13 +8,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.rehearsal.difference import TurnFacts
-from app.rehearsal.replay import (
-    MOST_CONVERSATIONS,
+from app.rehearsal.replay import MOST_CONVERSATIONS, ReplayPlan
+from app.rehearsal.replay_events import (
     ConversationFailed,
     ConversationReplayed,
     ReplayDone,
     ReplayEvent,
-    ReplayPlan,
     ReplayStarted,
     TurnReplayed,
 )

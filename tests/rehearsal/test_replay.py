@@ -17,12 +17,12 @@ from app.prompts.draft import PromptDraft
 from app.prompts.errors import PromptNotFound
 from app.rehearsal.choice import Draft
 from app.rehearsal.errors import NothingToReplay, TextsNotKept
-from app.rehearsal.replay import (
+from app.rehearsal.replay import ReplayPlan
+from app.rehearsal.replay_events import (
     ConversationFailed,
     ConversationReplayed,
     ReplayDone,
     ReplayEvent,
-    ReplayPlan,
     ReplayStarted,
     TurnReplayed,
 )
