@@ -39,7 +39,8 @@ class AnthropicWire:
                     results.append(text_of(part.get("content")))
                 elif part.get("type") == "text":
                     text, results = str(part.get("text")), []
-        return Ask(str(body.get("model") or ""), bool(body.get("stream")), text, tuple(results))
+        told = text_of(body.get("system"))
+        return Ask(str(body.get("model") or ""), bool(body.get("stream")), text, tuple(results), told)
 
     def events(self, answer: Answer, ask: Ask) -> Events:
         """A text block when there is text, then a block for each tool call."""

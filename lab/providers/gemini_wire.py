@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from lab.providers.answer import Answer
-from lab.providers.wires import Ask, Events
+from lab.providers.wires import Ask, Events, text_of
 
 _FINISH = {"length": "MAX_TOKENS", "filter": "SAFETY", "truncated": "MALFORMED_FUNCTION_CALL"}
 _STATUS = {
@@ -43,7 +43,8 @@ class GeminiWire:
                 elif content.get("role") == "user" and part.get("text"):
                     text, results = part["text"], []
         model, _, method = path.rpartition("/")[2].partition(":")
-        return Ask(model, method == "streamGenerateContent", text, tuple(results))
+        told = text_of((body.get("systemInstruction") or {}).get("parts"))
+        return Ask(model, method == "streamGenerateContent", text, tuple(results), told)
 
     def events(self, answer: Answer, ask: Ask) -> Events:
         """One event for each piece of text; all function calls in one."""

@@ -22,13 +22,15 @@ class OpenAIWire:
 
     def read(self, body: dict[str, Any], path: str) -> Ask:
         """The last user message, and the tool messages after it."""
-        text, results = "", list[str]()
+        text, results, told = "", list[str](), list[str]()
         for message in body.get("messages") or ():
             if message.get("role") == "user":
                 text, results = text_of(message.get("content")), []
             elif message.get("role") == "tool":
                 results.append(text_of(message.get("content")))
-        return Ask(str(body.get("model") or ""), bool(body.get("stream")), text, tuple(results))
+            elif message.get("role") in ("system", "developer"):
+                told.append(text_of(message.get("content")))
+        return Ask(str(body.get("model") or ""), bool(body.get("stream")), text, tuple(results), "\n".join(told))
 
     def events(self, answer: Answer, ask: Ask) -> Events:
         """One event for each piece; each tool call in three."""

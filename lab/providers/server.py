@@ -2,6 +2,7 @@
 
 What it answers is decided, in this order, by: the script that a test set; ``stub:`` words in the last user message;
 ``stub:`` words in the model's name (``openai:stub:status=500``); the default, which repeats what was said.
+``stub:`` words in the instructions change the default: a prompt may name the answer, and the caller its delay.
 """
 
 from __future__ import annotations
@@ -180,8 +181,8 @@ class StubProviders:
         if self._script:
             answer = self._script.popleft()
         else:
-            found = from_words(ask.text, self.default) or from_words(ask.model, self.default)
-            answer = found or self.default
+            base = from_words(ask.told, self.default) or self.default
+            answer = from_words(ask.text, base) or from_words(ask.model, base) or base
             if ask.results:
                 # What was asked for has been called; now it is told.
                 answer = replace(answer, tool_calls=())

@@ -15,12 +15,14 @@ class Ask:
     Attributes:
         text: The last thing the user said.
         results: What the tools answered since then.
+        told: The instructions.
     """
 
     model: str
     stream: bool
     text: str
     results: tuple[str, ...]
+    told: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 from langchain_anthropic import ChatAnthropic
-from langchain_core.messages import AIMessageChunk
+from langchain_core.messages import AIMessageChunk, HumanMessage, SystemMessage
 from langchain_google_genai import ChatGoogleGenerativeAI
 from langchain_openai import ChatOpenAI
 
@@ -73,6 +73,8 @@ async def test_the_real_libraries_understand_text_and_tool_calls_streamed_and_no
         for model in models:
             whole = await model.ainvoke("stub:say=Hello there")
             assert (whole.text, whole.usage_metadata["output_tokens"]) == ("Hello there", 9)
+            told = [SystemMessage("Be kind. stub:say=From the prompt. stub:piece=4"), HumanMessage("Hello")]
+            assert (await model.ainvoke(told)).text == "From the prompt."
             call = 'stub:tool=get_order{"order_id": "A1"} stub:tool=get_order{"order_id": "B2"} stub:say=One moment.'
             bound = model.bind_tools([TOOL])
             answered = [await bound.ainvoke(call), await streamed(bound, call)]
@@ -92,9 +94,10 @@ async def streamed(model: Any, words: str) -> Any:
 
 
 async def ask(
-    stub: StubProviders, words: str, model: str = "m", key: str = "k", stream: bool = True
+    stub: StubProviders, words: str, model: str = "m", key: str = "k", stream: bool = True, told: str = ""
 ) -> tuple[int, bytes]:
-    body = {"model": model, "stream": stream, "messages": [{"role": "user", "content": words}]}
+    messages = [{"role": "system", "content": told}, {"role": "user", "content": words}]
+    body = {"model": model, "stream": stream, "messages": messages}
     async with (
         aiohttp.ClientSession() as session,
         session.post(
@@ -114,6 +117,16 @@ async def test_a_script_goes_before_words_and_words_before_the_model_name(
     status, body = await ask(stub_providers, "Hello", stream=False)
     assert status == 200
     assert b"You said: Hello" in body
+
+
+async def test_instructions_say_what_the_words_of_the_caller_leave_open(
+    stub_providers: StubProviders,  # noqa: F811
+) -> None:
+    told = "You are the porter. stub:say=Good evening. stub:status=429"
+    assert (await ask(stub_providers, "Hello", told=told))[0] == 429
+    status, body = await ask(stub_providers, "Hello stub:status=200", told=told, stream=False)
+    assert status == 200
+    assert b"Good evening." in body
 
 
 async def test_requests_are_recorded(stub_providers: StubProviders) -> None:  # noqa: F811
