@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from starlette.responses import Response
@@ -38,7 +41,10 @@ async def import_prompts(request: Request, parts: PartsDep, user: UserDep) -> Re
     if not form.text("text").strip():
         form.note("text", "Choose a file, or paste its text.")
         return _page(request, form)
-    apply = form.text("action") == APPLY and not file
+    # What was changed since it was looked at is looked at again.
+    digest = await asyncio.to_thread(_digest, form.text("text"))
+    apply = form.text("action") == APPLY and form.text("seen") == digest
+    form.values["seen"] = digest
     result: ImportResultBody | None = None
     async with form.noting():
         body = form.build(
@@ -51,6 +57,10 @@ async def import_prompts(request: Request, parts: PartsDep, user: UserDep) -> Re
     if form.errors:  # of a prompt, such as its default mark
         form.errors = {name if name in ("text", "note", "") else "text": said for name, said in form.errors.items()}
     return _page(request, form, result)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _said(result: ImportResultBody) -> str:

@@ -66,7 +66,9 @@ async def test_everything_that_is_wrong_is_said_at_once_with_its_place(client: h
 async def test_what_is_right_is_said_to_be(client: httpx2.AsyncClient) -> None:
     prompt = await create(client)
     assert (await check(client, prompt["id"], **FULL))["problems"] == []
-    empty: dict[str, Any] = dict.fromkeys(("metadata", "output_schema", "temperature", "timeout", "model", "fallback"), "")
+    empty: dict[str, Any] = dict.fromkeys(
+        ("metadata", "output_schema", "temperature", "timeout", "model", "fallback"), ""
+    )
     assert (await check(client, name="x", content="Hello.", **empty))["problems"] == []
     assert by_field((await check(client, name="", content=""))["problems"]).keys() == {"name", "content"}
     assert by_field((await check(client))["problems"]).keys() == {"name", "content"}

@@ -461,6 +461,10 @@ async def test_a_file_is_looked_at_first_and_imported_then(client: httpx2.AsyncC
     assert "<script>alert" not in tried.text
     assert (await parts.prompts.list()).total == 2
     fields = fields_in(tried.text, "/ui/prompts/import")
+    # What was changed after it was looked at is looked at again.
+    late = await send(client, "/ui/prompts/import", [*changed(fields, text=text + "# more"), ("action", "apply")])
+    assert late.status_code == 200
+    assert (await parts.prompts.list()).total == 2
     done = await send(client, "/ui/prompts/import", [*fields, ("action", "apply")])
     assert done.status_code == 303
     assert "1 created, 1 changed, 1 unchanged" in await read(client, "/ui/prompts")
