@@ -78,9 +78,9 @@ class HistoryStore:
             column = func.coalesce(column, -1)  # databases do not agree on the place of NULL
         async with self._database.session() as session:
             total = await session.scalar(select(func.count()).select_from(ConversationRow).where(*matching)) or 0
-            if total > _MANY and not (which and which.tool):
-                # Some of the next conversations match, so asking each is faster than collecting all first. Not for
-                # tools: databases then begin each time with all turns that called it.
+            if total > _MANY and sort.endswith("_at") and not (which and which.tool):
+                # In the order of an index some of the next conversations match, so asking each is faster than
+                # collecting all first. Not for tools: databases then begin each time with all turns that called it.
                 matching = _conversations_that(which or CallFilter(), each=True)
             rows = await session.scalars(
                 select(ConversationRow)
