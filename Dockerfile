@@ -9,7 +9,7 @@ ENV PYTHONUNBUFFERED=1 \
 WORKDIR /srv/asterisk-ai
 COPY requirements.lock ./
 RUN pip install --require-hashes --no-deps -r requirements.lock
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE .env.example ./
 COPY app ./app
 # Installed, so that the service knows its version and the command asterisk-ai (doctor, dialplan, ...) is there.
 RUN pip install --no-deps . \
