@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, sync_playwright
 
 from lab.requirements import must_not_be_missing
 
@@ -90,7 +90,10 @@ class Complaints:
 
     def watch(self, page: Page) -> None:
         """Note what happens on ``page`` from now on. What its policy refuses is an error on its console."""
-        page.on("console", lambda said: self.add(f"console: {said.text}") if said.type == "error" else None)
+        page.on(
+            "console",
+            lambda said: self.add(f"console: {said.text} at {place(said)}") if said.type == "error" else None,
+        )
         page.on("pageerror", lambda error: self.add(f"error: {error}"))
         page.on("response", lambda it: self.add(f"response: {it.status} {it.url}") if it.status >= 400 else None)
         # A page that is left cuts what it still waits for; that is no failure.
@@ -98,6 +101,12 @@ class Complaints:
             "requestfailed",
             lambda it: None if "ERR_ABORTED" in (it.failure or "") else self.add(f"request: {it.failure} {it.url}"),
         )
+
+
+def place(said: ConsoleMessage) -> str:
+    """Which page, and which line of what, said it."""
+    where = said.location
+    return f"{where['url']}:{where['lineNumber'] + 1} on {said.page.url if said.page else 'a page that is gone'}"
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 import { at } from "./address.js";
 import { el, newId } from "./elements.js";
 import { Column, DRAFT } from "./playground-column.js";
+import { wayBack } from "./way-back.js";
 
 const MOST_COLUMNS = 3;
 const find = (id) => document.getElementById(id);
@@ -17,7 +18,7 @@ function editorsDraft() {
   try {
     const draft = JSON.parse(sessionStorage.getItem("asterisk-ai.draft") ?? "null");
     if (draft && typeof draft === "object") {
-      wayBack();
+      wayBack(find("back"));
       return draft;
     }
   } catch {
@@ -25,16 +26,6 @@ function editorsDraft() {
   }
   find("no-draft").hidden = false;
   return null;
-}
-
-/** To the editor that the draft came from, which has kept all that was typed. */
-function wayBack() {
-  if (!document.referrer) return;
-  const from = new URL(document.referrer);
-  if (from.origin !== location.origin || !from.pathname.startsWith("/ui/prompts/")) return;
-  const link = find("back");
-  link.href = from.href;
-  link.closest("p").hidden = false;
 }
 
 const draft = editorsDraft();

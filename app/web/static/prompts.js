@@ -203,7 +203,7 @@ for (const row of shown) {
   else removable(row);
 }
 
-// -- trying: the playground takes the draft over; coming back, everything is as it was
+// -- trying: the playground or a replay takes the draft over; coming back, everything is as it was
 
 function json(name) {
   const text = typed(name).trim();
@@ -218,11 +218,11 @@ function json(name) {
 
 const number_ = (name) => (decimal(typed(name)) === "" ? "null" : JSON.stringify(Number(decimal(typed(name)))));
 
-function attempt() {
+function attempt(address) {
   const saying = document.getElementById("saving");
   for (const name of ["metadata", "output_schema"]) {
     if (json(name) === null) {
-      saying.textContent = "Mend the JSON first: the playground cannot read it.";
+      saying.textContent = "Mend the JSON first: nothing can be tried with it.";
       form.elements.namedItem(name).focus();
       return;
     }
@@ -246,13 +246,14 @@ function attempt() {
     return;
   }
   changed = false;
-  location.assign(new URL("/ui/playground?draft=1", location.origin));
+  location.assign(new URL(address, location.origin));
 }
 
-const attemptButton = document.getElementById("try");
-if (attemptButton) {
-  attemptButton.hidden = false;
-  attemptButton.addEventListener("click", attempt);
+for (const [id, address] of [["try", "/ui/playground?draft=1"], ["replay-with", "/ui/replay?draft=1"]]) {
+  const button = document.getElementById(id);
+  if (!button) continue; // not everybody may
+  button.hidden = false;
+  button.addEventListener("click", () => attempt(address));
 }
 
 function restore() {

@@ -2,6 +2,7 @@
 import { at } from "./address.js";
 import { el } from "./elements.js";
 import { events, Refused } from "./event-stream.js";
+import { wayBack } from "./way-back.js";
 import { compareWords } from "./words.js";
 
 const form = document.getElementById("replay");
@@ -199,6 +200,9 @@ prompt.addEventListener("change", offerVersions);
 if (draft) {
   const option = prompt.querySelector("option[value=draft]");
   option.hidden = false;
-  if (new URLSearchParams(location.search).has("draft")) prompt.value = "draft";
+  if (new URLSearchParams(location.search).has("draft")) {
+    prompt.value = "draft";
+    wayBack(document.getElementById("back"));
+  }
 }
 offerVersions();
