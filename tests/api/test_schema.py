@@ -1,7 +1,8 @@
 """The API answers as its OpenAPI document says, whatever is sent: every operation, as every role.
 
 A service of its own is asked over HTTP. What is sent is made from the document, right and wrong, and is the same in
-every run: no seed is drawn, and how much is bounded.
+every run: no seed is drawn, and how much is bounded. The service connects to this machine alone, whatever address a
+made-up tool has.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -29,6 +31,7 @@ PASSWORD: Final = "k7mf-2qxv-9hta-wc3e"
 # Random inputs of one operation, besides those that reach each rule of its schema once.
 EXAMPLES: Final = {Role.ADMINISTRATOR: 6, Role.EDITOR: 2, Role.VIEWER: 1}
 TIMEOUT: Final = 20.0  # seconds, for one request
+ROOT: Final = Path(__file__).parents[2]
 
 Case = schemathesis.Case[Any]
 
@@ -85,7 +88,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     url = f"sqlite:///{folder}/seeded.db"
     # What is not there is answered with 404, which says nothing about the shape of what is.
     asyncio.run(seed(url))
-    with Service(folder, {**SETTINGS, "WEB_UI_PASSWORD": PASSWORD, "DATABASE_URL": url}) as service:
+    environment = {**SETTINGS, "WEB_UI_PASSWORD": PASSWORD, "DATABASE_URL": url, "PYTHONPATH": str(ROOT)}
+    with Service(folder, environment, module="tests.api.loopback_only") as service:
         keep(service)
         yield service
 
@@ -119,6 +123,17 @@ viewers = schema_for(Role.VIEWER)
 editors = schema_for(Role.EDITOR)
 administrators = schema_for(Role.ADMINISTRATOR)
 bounded = settings(database=None, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+
+
+def test_nothing_but_this_machine_is_reached(service: Service, people: dict[Role, Person]) -> None:
+    def attempt(url: str) -> Any:
+        tool: Any = {"name": "made_up", "description": "Goes away.", "request": {"method": "GET", "url": url}}
+        session = people[Role.EDITOR].session
+        return session.post(f"{service.url}/api/tools/try", json={"tool": tool}, timeout=TIMEOUT).json()
+
+    for host in ("192.0.2.1", "tools.example.com", "[2001:db8::1]"):
+        assert "by a test" in attempt(f"http://{host}/")["error"]["detail"]
+    assert attempt(f"{service.url}/healthz")["response"]["status"] == 200
 
 
 @viewers.parametrize()  # type: ignore[untyped-decorator]
