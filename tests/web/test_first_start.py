@@ -1,5 +1,5 @@
-"""The first start as its operator sees it: from an empty installation to an answered call, on a real Asterisk, with nothing
-but what the pages say."""
+"""The first start as its operator sees it: from an empty installation to an answered call, on a real Asterisk, with
+nothing but what the pages say."""
 
 from __future__ import annotations
 

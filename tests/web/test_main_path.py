@@ -1,6 +1,6 @@
 """The main path of a person at the browser, with a real Asterisk: a prompt is written, broken, mended, tried and
-published; a caller hears it, the call is seen as it happens and looked into; a second version, a replay of what was said
-before a third is published, and the way back.
+published; a caller hears it, the call is seen as it happens and looked into; a second version, a replay of what was
+said before a third is published, and the way back.
 
 The stub model says what the prompt's text tells it to (``stub:say=``): what a caller hears shows which version it was.
 """
@@ -272,8 +272,11 @@ def test_from_a_new_prompt_to_a_call_and_back_again(page: Page, telephone: Telep
     publish_the_second(desk)
     call_and_open(desk, telephone, SECOND, 2)
 
+    # A tab in the background is drawn once a second.
+    page.bring_to_front()
     replay_the_first_call(page, prompt, conversation)
     roll_back(page)
+    desk.bring_to_front()
     call_and_open(desk, telephone, FIRST, 1)
 
 

@@ -200,6 +200,7 @@ prompt.addEventListener("change", offerVersions);
 if (draft) {
   const option = prompt.querySelector("option[value=draft]");
   option.hidden = false;
+  option.textContent = `Unsaved draft: ${JSON.parse(draft).name || "without a name"}`;
   if (new URLSearchParams(location.search).has("draft")) {
     prompt.value = "draft";
     wayBack(document.getElementById("back"));
