@@ -26,7 +26,7 @@ from app.tools.openapi.merging import onto
 from app.tools.openapi.operations import Operation, Plan, read_plan
 from app.tools.provider_rules import warnings_of
 from app.tools.records import version_values
-from app.tools.writes import ImportedTool
+from app.tools.writes import MAX_NOTE_BYTES, ImportedTool
 
 router = APIRouter(prefix="/tools/import", tags=["tools"])
 
@@ -107,8 +107,9 @@ def _shown(operation: Operation, there: Mapping[str, ToolDefinition], providers:
 async def _import(parts: Parts, by: str, plan: Plan, body: OpenApiImport) -> list[ImportedToolBody]:
     chosen = _chosen(plan, list(dict.fromkeys(body.operations or ())))
     drafts = [ImportedTool(tool, _onto(tool)) for _, tool in chosen]
-    note = f"From {plan.title or 'an OpenAPI document'} {plan.version}".strip()[:200]
-    brought = await parts.tools.bring_in(drafts, by=by, note=note, update=body.update)
+    # A title of 200 characters may have four times as many bytes.
+    note = f"From {plan.title or 'an OpenAPI document'} {plan.version}".strip().encode()[:MAX_NOTE_BYTES]
+    brought = await parts.tools.bring_in(drafts, by=by, note=note.decode(errors="ignore"), update=body.update)
     return [
         ImportedToolBody(operation=id, tool_id=record.summary.id, name=record.summary.name, outcome=outcome)
         for (id, _), (record, outcome) in zip(chosen, brought, strict=True)

@@ -43,7 +43,10 @@ class ToolCheck(TypedTool):
     """A tool to look at."""
 
     tool_id: int | None = Field(
-        default=None, ge=1, description="The tool that is edited: its name is its own, its secrets are kept."
+        default=None,
+        ge=1,
+        le=2**31 - 1,
+        description="The tool that is edited: its name is its own, its secrets are kept.",
     )
 
 
@@ -75,7 +78,7 @@ class ToolTry(BaseModel):
     )
 
     tool: TypedTool | None = Field(default=None, description="A draft. With `tool_id` it keeps that tool's secrets.")
-    tool_id: int | None = Field(default=None, ge=1)
+    tool_id: int | None = Field(default=None, ge=1, le=2**31 - 1)
     arguments: dict[str, Any] = Field(default_factory=dict, description="As a model would give them.")
     variables: dict[str, str] = Field(
         default_factory=dict,

@@ -72,7 +72,8 @@ class ArgumentSchema:
                 found.append((f"{place or 'the whole'} ({error.validator})", _words(place, error)))
                 if len(found) == _MAX_MISTAKES:
                     break
-        except (Unresolvable, RecursionError):
+        except (Unresolvable, RecursionError, AttributeError, TypeError, ValueError):
+            # The last three are jsonschema's at a $ref that leads to what is no schema, and at an $id that is no URL.
             found.append(("the whole", "they are nested too deeply, or the schema refers to what it does not hold"))
         except PatternUnusable as error:
             place = f"the pattern {str(error)[:80]!r} cannot be compared, or takes too long"

@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-_BRACES = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+# Stops at the next "{{": a text of nothing but those takes the square of its length otherwise, and re keeps the
+# interpreter to itself meanwhile.
+BRACES: Final = re.compile(r"\{\{((?:(?!\{\{|\}\}).)*)\}\}", re.DOTALL)
 _ARGUMENT = re.compile(r"[A-Za-z_$][A-Za-z0-9_$.-]*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -54,7 +56,7 @@ def split(template: str) -> Text:
     """
     pieces: list[str | Placeholder] = []
     position = 0
-    for match in _BRACES.finditer(template):
+    for match in BRACES.finditer(template):
         if match.start() > position:
             pieces.append(template[position : match.start()])
         pieces.append(_placeholder(match.group(1).strip()))

@@ -8,12 +8,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar, get_args
 from urllib.parse import urlsplit
 
+from app.db.values import json_problem
 from app.tools.definition import Method, RequestSpec
 from app.tools.errors import Mistake, ToolInvalid
-from app.tools.placeholders import Placeholder, placeholders_in
+from app.tools.placeholders import BRACES, Placeholder, placeholders_in
 
 MIN_TIMEOUT, MAX_TIMEOUT = 0.1, 120.0
 MIN_RESPONSE_BYTES, MAX_RESPONSE_BYTES = 1_000, 20_000_000
+MAX_REQUEST_BYTES: Final = 1_000_000
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _URL_CONTROL = re.compile(r"[\x00-\x20\x7f]")
@@ -50,6 +52,13 @@ def read_request(value: Any, found: Findings) -> RequestSpec | None:
         found.add("request", "The request says at least method and url.")
         return None
     before = len(found.mistakes)
+    # Before anything walks through it: what is nested without end, or is no text, stops every walk half-way.
+    for name in ("url", "headers", "query", "json_body"):
+        problem = json_problem(value.get(name), max_bytes=MAX_REQUEST_BYTES)
+        if problem:
+            found.add(f"request.{name}", f"The {name} {problem}.")
+    if len(found.mistakes) > before:
+        return None
     for name in sorted(set(map(str, value)) - set(RequestSpec.__slots__)):
         found.add("request", f"The request has no field {name[:60]!r}; it has {', '.join(RequestSpec.__slots__)}.")
     method = found.read(_method, value.get("method", "GET"))
@@ -147,7 +156,7 @@ def read_url(value: Any) -> str:
     url = value.strip()
     _placeholders(url, field)
     # Spaces within a placeholder are the operator's; anywhere else they, and control characters, are a mistake.
-    if _URL_CONTROL.search(re.sub(r"\{\{.*?\}\}", "", url)) or "\n" in url or "\r" in url:
+    if _URL_CONTROL.search(BRACES.sub("", url)) or "\n" in url or "\r" in url:
         raise ToolInvalid("The URL holds a space or a line break; write %20 for a space.", field=field)
     scheme, separator, rest = url.partition("://")
     if not separator or scheme.lower() not in ("http", "https"):

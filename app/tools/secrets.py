@@ -23,8 +23,8 @@ from urllib.parse import unquote, urlsplit
 from app.db.audit import MASK, names_secret
 from app.tools.definition import RequestSpec, ToolDefinition
 from app.tools.errors import Mistake, ToolInvalid
+from app.tools.placeholders import BRACES
 
-_PLACEHOLDER: Final = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _SCHEME: Final = re.compile(r"^\s*(?:bearer|basic|digest|token|api-?key|key)\b", re.IGNORECASE)
 _WITH_SCHEME: Final = re.compile(r"^\s*(?:bearer|basic|digest|token|api-?key)\s+\S{6,}", re.IGNORECASE)
 _KNOWN_KEY: Final = re.compile(r"\b(?:sk-|pk_|rk_|gh[pousr]_|glpat-|xox[abprs]-|AIza|eyJ)[A-Za-z0-9_-]{10}")
@@ -121,7 +121,7 @@ def _same(place: Place) -> Place:
 
 
 def _holds_text(value: str) -> bool:
-    rest = _SCHEME.sub("", _PLACEHOLDER.sub("", value))
+    rest = _SCHEME.sub("", BRACES.sub("", value))
     return bool(rest.strip(" :,;"))
 
 

@@ -12,6 +12,7 @@ import orjson
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError
 
+from app.db.values import text_problem
 from app.tools.arguments import ArgumentSchema
 from app.tools.definition import NAME_PATTERN, ToolDefinition
 from app.tools.errors import Mistake, ToolInvalid
@@ -109,6 +110,9 @@ def _description(data: Mapping[str, Any]) -> str:
         raise ToolInvalid(
             "Describe what the tool does and when to use it: the model decides by it.", field="description"
         )
+    problem = text_problem(description, max_bytes=4 * MAX_DESCRIPTION_CHARS)
+    if problem and len(description) <= MAX_DESCRIPTION_CHARS:
+        raise ToolInvalid(f"The description {problem}.", field="description")
     if len(description) > MAX_DESCRIPTION_CHARS:
         raise ToolInvalid(f"The description may have {MAX_DESCRIPTION_CHARS:,} characters.", field="description")
     return description

@@ -121,7 +121,8 @@ def done(request: Request, address: str, message: str, level: Level = "ok") -> R
     send the form again."""
     response = RedirectResponse(address, 303)
     text = message if len(message) <= _MAX_MESSAGE else message[: _MAX_MESSAGE - 1] + "…"
-    value = base64.urlsafe_b64encode(json.dumps([level, text]).encode()).decode()
+    # As it is, not as ASCII: six or twelve characters for one would be more than a cookie holds.
+    value = base64.urlsafe_b64encode(json.dumps([level, text], ensure_ascii=False).encode(errors="replace")).decode()
     response.set_cookie(
         _FLASH, value, max_age=60, path="/ui", httponly=True, samesite="strict", secure=request.url.scheme == "https"
     )
@@ -136,7 +137,7 @@ def error_page(request: Request, problem: Problem) -> HTMLResponse:
 def _flash_of(request: Request) -> Flash | None:
     try:
         level, text = json.loads(base64.urlsafe_b64decode(request.cookies.get(_FLASH, "")))
-    except (binascii.Error, ValueError, TypeError):
+    except (binascii.Error, ValueError, TypeError, RecursionError):
         return None
     return Flash(level, str(text)) if level in ("ok", "warning", "error") else None
 

@@ -127,3 +127,43 @@ async def test_only_so_many_documents_are_read_at_a_time(
 async def test_the_answer_holds_no_key(client: httpx2.AsyncClient) -> None:
     shown = await imported(client, headers={"Authorization": "Bearer abcdefgh"}, operations=CHOSEN)
     assert "abcdefgh" not in json.dumps(shown)
+
+
+KEY = "Zx81-secret-key"
+
+
+@pytest.mark.parametrize("reference", ["#/servers/foo", "#/info/title/x", "#/openapi/1/2", "#/paths/~1pets/get/tags/x"])
+async def test_a_reference_into_nowhere_is_a_note(client: httpx2.AsyncClient, reference: str) -> None:
+    body = {"content": {"application/json": {"schema": {"$ref": reference}}}}
+    paths = {"/pets": {"post": {"operationId": "a", "requestBody": body}}, "/other": {"$ref": reference}}
+    shown = await imported(client, document=minimal(paths=paths))
+    assert "leads to nothing" in str(shown["operations"][0]["problems"])
+
+
+async def test_a_limit_that_is_no_number_is_left_out(client: httpx2.AsyncClient) -> None:
+    document = """# YAML, since JSON does not know it
+        {openapi: 3.0.0, info: {title: T, version: "1"}, servers: [{url: "http://h"}], paths: {/a: {get: {
+        operationId: a, parameters: [{name: q, in: query, schema: {type: number, maximum: 1e999}}]}}}}"""
+    shown = await imported(client, document=document, operations=["a"])
+    assert shown["imported"][0]["outcome"] == "created"
+
+
+async def test_a_title_that_no_note_can_hold_is_cut(client: httpx2.AsyncClient, parts: Parts) -> None:
+    paths = {"/a": {"get": {"operationId": "a", "summary": "What\0ever"}}}
+    document = minimal(paths=paths, info={"title": "\0" + "€" * 190, "version": "1"})
+    shown = await imported(client, document=document, operations=["a"])
+    record = await parts.tools.get(shown["imported"][0]["tool_id"])
+    assert record.note.startswith("From €€")
+
+
+async def test_a_key_in_an_address_of_the_document_is_shown_nowhere(client: httpx2.AsyncClient) -> None:
+    servers = [{"url": f"https://h.example?api_key={KEY}"}]
+    paths = {f"/a?api_key={KEY}": {"get": {}}, "/b": {"get": {"operationId": "b", "servers": servers}}}
+    body = {"document": minimal(paths=paths, servers=servers)}
+    refused = await client.post(ADDRESS, json=body)
+    assert refused.status_code == 422
+    assert KEY not in refused.text
+    assert "without it" in refused.json()["detail"]
+    answer = await client.post(ADDRESS, json={**body, "base_url": "https://h.example"})
+    assert KEY not in answer.text
+    assert [each["state"] for each in answer.json()["operations"]] == ["impossible", "new"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -138,3 +140,58 @@ def test_formats_are_checked_since_providers_drop_them() -> None:
     with pytest.raises(ArgumentsInvalid) as caught:
         validate_arguments(definition, {"id": "tomorrow"})
     assert "id: 'tomorrow' is not a 'date'" in caught.value.for_model
+
+
+@pytest.mark.parametrize(
+    "braces", ["{" * 400_000, "{{ a " * 100_000, "{{" + "a" * 400_000], ids=["braces", "openings", "one opening"]
+)
+@pytest.mark.parametrize("field", ["url", "headers", "json_body"])
+def test_braces_without_end_are_refused_at_once(field: str, braces: str) -> None:
+    values: dict[str, Any] = {"url": f"http://h/{braces}", "headers": {"X-A": braces}, "json_body": {"token": braces}}
+    begun = time.perf_counter()
+    checked = check_definition(typed(request__method="POST", **{f"request__{field}": values[field]}))
+    assert checked.mistakes
+    assert time.perf_counter() - begun < 1.0
+
+
+@pytest.mark.parametrize("depth", [101, 400, 900])
+@pytest.mark.parametrize("field", ["json_body", "query"])
+def test_what_is_nested_without_end_is_refused(field: str, depth: int) -> None:
+    value: Any = "x"
+    for _ in range(depth):
+        value = {"a": value}
+    checked = check_definition(typed(request__method="POST", **{f"request__{field}": value}))
+    assert [mistake.field for mistake in checked.mistakes] == [f"request.{field}"]
+    assert "nested" in checked.mistakes[0].message or "no JSON value" in checked.mistakes[0].message
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"request__url": "http://h/\ud800"},
+        {"request__headers": {"X-A": "\ud800"}},
+        {"request__query": {"\ud800": "{{ bad"}},
+        {"request__json_body": {"\ud800": "***"}},
+        {"description": "\ud800"},
+    ],
+)
+def test_half_a_character_is_refused_wherever_it_stands(where: dict[str, Any]) -> None:
+    mistakes = check_definition(typed(**where)).mistakes
+    assert "half of a character pair" in mistakes[0].message
+    "".join(mistake.field + mistake.message for mistake in mistakes).encode()
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$ref": "#/required/x"},
+        {"$ref": "#/type/x"},
+        {"$ref": "#/properties/a/$ref"},
+        {"$id": "http://[", "$ref": "#x"},
+    ],
+)
+def test_a_reference_to_what_is_no_schema_is_told_to_the_model_and_ends_nothing(schema: dict[str, Any]) -> None:
+    parameters = {"type": "object", "required": ["a"], "properties": {"a": schema}}
+    definition = replace(parse_definition(typed(request__url="http://h/")), parameters=parameters)
+    with pytest.raises(ArgumentsInvalid, match="get_order"):
+        validate_arguments(definition, {"a": "1"})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import httpx2
 import pytest
 from fastapi import FastAPI, Request
@@ -171,3 +173,13 @@ async def test_a_file_is_read_as_text(pages: FastAPI) -> None:
         bad = await client.post("/ui/file", files={"file": ("a.json", b"\xff\xfe")}, headers=BROWSER)
         assert bad.status_code == 400
         assert "UTF-8" in bad.text
+
+
+async def test_a_long_message_in_any_script_fits_into_a_cookie(pages: FastAPI) -> None:
+    async with client_for(pages) as client:
+        request = Request({"type": "http", "scheme": "https", "headers": [], "path": "/ui", "query_string": b""})
+        for letter in ("a", "é", "☎", "🎉", "\ud800"):
+            cookie = done(request, "/ui", letter * 5_000).headers["set-cookie"]
+            assert len(cookie) < 4_000
+        deep = base64.urlsafe_b64encode(b"[" * 20_000).decode()
+        assert (await client.get("/ui/try", headers={"Cookie": f"flash={deep}"})).status_code == 200

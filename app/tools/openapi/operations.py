@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from app.db.audit import MASK
 from app.tools.definition import ToolDefinition
 from app.tools.errors import OpenApiInvalid, ToolInvalid
 from app.tools.openapi.document import read_document
@@ -16,6 +17,7 @@ from app.tools.openapi.references import ReferenceLost, References
 from app.tools.openapi.schemas import Notes, shortened
 from app.tools.openapi.security import hints
 from app.tools.request_rules import read_url
+from app.tools.secrets import mapped_url
 from app.tools.validation import RESERVED_NAMES, check_definition
 
 MAX_OPERATIONS: Final = 1_000
@@ -89,7 +91,7 @@ def read_plan(text: str, *, base_url: str | None = None, headers: Mapping[str, s
         title=shortened(str(info.get("title", "")), 200),
         version=shortened(str(info.get("version", "")), 50),
         server=server,
-        servers=servers[:50],
+        servers=[_without_secrets(url) for url in servers[:50]],
         operations=operations,
         notes=notes,
     )
@@ -136,6 +138,8 @@ class _Reader:
         if operation.get("deprecated") is True:
             notes.say("It is deprecated: its makers advise against using it.")
         tool = None
+        if "?" in path:
+            arguments.hindrances.append("Its path holds a query, which OpenAPI does not know: make it parameters.")
         if arguments.hindrances:
             for line in arguments.hindrances:
                 notes.say(f"It cannot be imported. {line}")
@@ -144,7 +148,7 @@ class _Reader:
         return Operation(
             id=self._id(method, path, operation),
             method=method,
-            path=path[:500],
+            path=_without_secrets(path)[:500],
             summary=shortened(_text(operation, "summary") or _text(operation, "description"), 200),
             tags=[str(tag)[:60] for tag in _list(operation.get("tags"))[:10]],
             deprecated=operation.get("deprecated") is True,
@@ -154,7 +158,8 @@ class _Reader:
 
     def _id(self, method: str, path: str, operation: Mapping[str, Any]) -> str:
         given = operation.get("operationId")
-        id = given if isinstance(given, str) and given and given not in self._ids else f"{method} {path}"
+        named = isinstance(given, str) and given and given not in self._ids
+        id = str(given) if named else f"{method} {_without_secrets(path)}"
         self._ids.add(id)
         return id[:600]
 
@@ -195,7 +200,7 @@ class _Reader:
         for part in (operation, item):
             own = [url for url in map(_server_url, _objects(part.get("servers"))) if url]
             if own:
-                return own[0] if "://" in own[0] else self._server
+                return own[0] if "://" in own[0] and "?" not in own[0] else self._server
         return self._server
 
     def _name(self, method: str, path: str, operation: Mapping[str, Any]) -> str:
@@ -237,6 +242,13 @@ def _server(named: str, base_url: str | None) -> str:
             f"https://api.example.com{named if named.startswith('/') else ''}.",
             field="base_url",
         )
+    if "?" in named:
+        # Not repeated in the message: what stands there is often a key.
+        raise OpenApiInvalid(
+            "The server in the document has a query, which paths cannot follow. Type the base URL without it, and add "
+            "what it holds to each tool.",
+            field="base_url",
+        )
     try:
         return read_url(named)
     except ToolInvalid as error:
@@ -256,6 +268,10 @@ def _server_url(server: Mapping[str, Any]) -> str:
         return str(variable.get("default", "")) if isinstance(variable, Mapping) else ""
 
     return _VARIABLE.sub(default, url.strip())[:2_000]
+
+
+def _without_secrets(url: str) -> str:
+    return mapped_url(url, lambda _place, _value: MASK)
 
 
 def _objects(value: Any) -> list[Mapping[str, Any]]:

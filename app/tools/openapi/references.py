@@ -38,15 +38,13 @@ class References:
             raise ReferenceLost(
                 f"{reference[:100]} lies in another document, which is not fetched; put it into this one"
             )
-        try:
-            return self._document.lookup(reference).contents
-        except Unresolvable:
-            pass
-        if within is not None:
+        for resolver in (self._document, None if within is None else _resolver(within)):
             try:
-                return _resolver(within).lookup(reference).contents
-            except Unresolvable:
-                pass
+                if resolver is not None:
+                    return resolver.lookup(reference).contents
+            except (Unresolvable, TypeError, ValueError):
+                # The last two come of a pointer that goes on below a text, or names no place of a list.
+                continue
         raise ReferenceLost(f"{reference[:100]} leads to nothing in the document")
 
     def resolved(self, value: Any) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ the server has the last word.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -221,7 +222,7 @@ def _list(value: Any) -> list[Any]:
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _limits(schema: Mapping[str, Any], notes: Notes) -> Schema:
@@ -307,5 +308,5 @@ def _merged(parts: list[Schema], notes: Notes) -> Schema:
 
 def shortened(text: str, longest: int) -> str:
     """A text on one line, cut at a word."""
-    line = " ".join(text.split())
+    line = " ".join(text.replace("\0", " ").split())
     return line if len(line) <= longest else f"{line[: longest - 4].rsplit(' ', 1)[0]} ..."
