@@ -99,7 +99,8 @@ async def test_the_hash_of_the_service_is_slow_enough_and_the_loop_goes_on_meanw
 
 
 @pytest.mark.parametrize(
-    "password", ["hunter2", "Change-Me", "administrator", "Administrator1!", "a" * 1_001, "with a \0 in it", "\ud800" * 10]
+    "password",
+    ["hunter2", "Change-Me", "administrator", "Administrator1!", "a" * 1_001, "with a \0 in it", "\ud800" * 10],
 )
 def test_a_password_that_anybody_would_try_or_that_cannot_be_kept_is_refused(password: str) -> None:
     with pytest.raises(UserInvalid) as raised:
