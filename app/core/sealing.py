@@ -38,8 +38,8 @@ _NONCE_BYTES: Final = 12
 _TAG_BYTES: Final = 16
 
 # SECRET_KEY may be a sentence that a person made up, and whoever has a copy of the database can try sentences for as
-# long as they like: each try costs them this (32 MB and a tenth of a second or two). The salt is the same everywhere on purpose, since
-# there is nowhere to keep another one that is not lost more easily than the key.
+# long as they like: each try costs them this (32 MB and a tenth of a second or two). The salt is the same everywhere
+# on purpose, since there is nowhere to keep another one that is not lost more easily than the key.
 _SCRYPT_COST: Final = 2**15
 _SALT: Final = b"asterisk-ai sealing v1"
 
@@ -72,8 +72,8 @@ class SealBroken(SealError):
 class Sealer:
     """Seals with one key, and opens with that and older ones.
 
-    Deriving a key takes up to a quarter of a second and 32 MB, so it is made once, at the start, or in a thread; after that sealing
-    and opening take microseconds.
+    Deriving a key takes up to a quarter of a second and 32 MB, so it is made once, at the start, or in a thread; after
+    that sealing and opening take microseconds.
 
     Args:
         key: What :func:`app.core.security.load_secret_key` returns.
