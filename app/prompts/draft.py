@@ -61,6 +61,11 @@ def validate(draft: PromptDraft) -> None:
         raise problem
 
 
+def validate_note(note: str) -> None:
+    """The same for a note alone, at once. Raises PromptInvalid."""
+    _text(note, "note", MAX_NOTE_BYTES)
+
+
 def problems_of(draft: PromptDraft) -> Iterator[PromptInvalid]:
     """What is wrong, of each field the first thing, in the order of a form. Takes as long as :func:`validate`."""
     checks: tuple[Callable[[], None], ...] = (
@@ -75,7 +80,7 @@ def problems_of(draft: PromptDraft) -> Iterator[PromptInvalid]:
         lambda: _between(draft.timeout, "timeout", 0.1, MAX_TIMEOUT),
         lambda: _text(draft.greeting, "greeting", MAX_SENTENCE_BYTES),
         lambda: _json(draft.metadata, "metadata", MAX_JSON_BYTES),
-        lambda: _text(draft.note, "note", MAX_NOTE_BYTES),
+        lambda: validate_note(draft.note),
     )
     for check_field in checks:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -60,17 +61,20 @@ async def _import_one(session: AsyncSession, entry: Entry, by: str) -> Imported:
     latest = row.latest_version
     # A draft is compared with the newest version, what is published with what calls use.
     standing = latest if not entry.published else row.published_version or latest
-    changes = renamed + differences(prompt_of(row, await version_row(session, row, standing)), draft)
+    there = await version_row(session, row, standing)
+    # Some hundredths of a second for megabytes, in which no call would be served.
+    changes = renamed + await asyncio.to_thread(differences, prompt_of(row, there), draft)
     if not changes:
         if not entry.published or row.published_version is not None:
             return Imported(row.name, "unchanged", (), row.id, standing)
         await publish_version(session, row, standing, by=by)
         return Imported(row.name, "changed", ("published",), row.id, standing)
     # What the file says may be there already, as the newest draft.
-    newest = prompt_of(row, await version_row(session, row, latest))
-    if entry.published and not renamed and not differences(newest, draft):
-        await publish_version(session, row, latest, by=by)
-        return Imported(row.name, "changed", changes, row.id, latest)
+    if standing != latest and not renamed:
+        newest = prompt_of(row, await version_row(session, row, latest))
+        if not await asyncio.to_thread(differences, newest, draft):
+            await publish_version(session, row, latest, by=by)
+            return Imported(row.name, "changed", changes, row.id, latest)
     await save_version(session, row, draft, by=by, publish=entry.published)
     return Imported(row.name, "changed", changes, row.id, row.latest_version)
 

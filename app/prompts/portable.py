@@ -44,11 +44,13 @@ class Entry:
     Attributes:
         default: It is to be the default prompt. False says nothing about it.
         published: Calls are to use it; else it is kept as a draft.
+        checked: The draft was found right when it was read, and need not be looked at again.
     """
 
     draft: PromptDraft
     default: bool = False
     published: bool = True
+    checked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from app.db.page import BY_NAME, Page, Sort, like_pattern, ordering
 from app.models.names import name_key
 from app.models.prompt import PromptRow, PromptVersionRow
 from app.models.revision import PROMPTS, RevisionRow
-from app.prompts.draft import PromptDraft, validate
+from app.prompts.draft import PromptDraft, validate, validate_note
 from app.prompts.errors import PromptInUse, PromptNotFound
 from app.prompts.importing import Undone, import_entries
 from app.prompts.portable import Entry, Imported
@@ -163,10 +163,12 @@ class PromptStore:
             dry_run: Only say what would be done.
 
         Raises:
-            PromptInvalid: of the first entry that is wrong.
+            PromptInvalid: of the note, or the first entry that is wrong.
         """
+        validate_note(note)
         for entry in entries:
-            await asyncio.to_thread(validate, entry.draft)
+            if not entry.checked:
+                await asyncio.to_thread(validate, entry.draft)
         try:
             async with self._writing() as session:
                 return await import_entries(session, entries, by=by, note=note, dry_run=dry_run)

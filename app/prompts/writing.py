@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.audit import record as audit
+from app.db.audit import record_large as audit_large
 from app.models.base import utc_now
 from app.models.names import NAME_LENGTH, name_key
 from app.models.prompt import PromptRow, PromptVersionRow
@@ -40,7 +41,9 @@ async def add_prompt(
     session.add(row)
     await session.flush()
     version = await add_version(session, row, draft, by)
-    audit(session, _KIND, "create", item_id=row.id, name=row.name, before=None, after=facts_of(row, version), by=by)
+    await audit_large(
+        session, _KIND, "create", item_id=row.id, name=row.name, before=None, after=facts_of(row, version), by=by
+    )
     return row, version
 
 
@@ -57,7 +60,7 @@ async def save_version(
         await put_in_force(session, row, version.number)
     row.updated_at, row.updated_by = version.created_at, version.created_by
     after = facts_of(row, version)
-    audit(session, _KIND, "save", item_id=row.id, name=row.name, before=before, after=after, by=by)
+    await audit_large(session, _KIND, "save", item_id=row.id, name=row.name, before=before, after=after, by=by)
     await session.flush()
     return version
 
@@ -91,5 +94,5 @@ async def give_default(session: AsyncSession, row: PromptRow, *, by: str) -> Non
 async def remove_prompt(session: AsyncSession, row: PromptRow, *, by: str | None) -> None:
     """Delete a prompt with all its versions. The newest stays in the audit log."""
     before = facts_of(row, await version_row(session, row, row.latest_version))
-    audit(session, _KIND, "delete", item_id=row.id, name=row.name, before=before, after=None, by=by)
+    await audit_large(session, _KIND, "delete", item_id=row.id, name=row.name, before=before, after=None, by=by)
     await session.delete(row)

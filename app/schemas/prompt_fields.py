@@ -69,6 +69,8 @@ def _with_json(typed: Mapping[str, Any]) -> tuple[dict[str, Any], list[Finding]]
                 findings.append(Finding(name, message, "json_invalid", error.lineno, error.colno))
             except RecursionError:
                 findings.append(Finding(name, "This JSON is nested too deeply.", "json_invalid"))
+            except ValueError:  # of an integer with thousands of digits
+                findings.append(Finding(name, "This JSON holds a number with too many digits.", "json_invalid"))
         else:
             fields[name] = value
     return fields, findings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
@@ -67,7 +68,7 @@ def read_prompt_file(text: str, model_problem: Callable[[str], str | None] = lam
         if wrong:
             findings[place] = wrong
         else:
-            entries.append(entry)
+            entries.append(replace(entry, checked=True))
     return PromptFile(entries, names, findings)
 
 
@@ -100,13 +101,14 @@ def _parsed(text: str) -> Any:
         raise PromptFileInvalid(f"{where}this cannot be read: {error}.", field="text", line=error.line) from error
     except RecursionError as error:
         raise PromptFileInvalid("The file is nested too deeply.", field="text") from error
+    except ValueError as error:  # of an integer with thousands of digits
+        raise PromptFileInvalid("The file holds a number with too many digits.", field="text") from error
 
 
 def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
         raise PromptFileInvalid(f"The key {twice[:100]} is there twice in one object.", field="text")
     return found
 

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from app.db import audit
 from app.db.database import Database
 from app.prompts.draft import PromptDraft
-from app.prompts.portable import document
+from app.prompts.errors import PromptInvalid
+from app.prompts.portable import Entry, differences, document
 from app.prompts.prompt import Action
 from app.prompts.store import PromptStore
+from app.schemas.prompt_fields import read_fields
 from app.schemas.prompt_files import read_prompt_file
 
 FULL = PromptDraft(
@@ -58,3 +67,54 @@ async def test_the_default_mark_moves_with_a_file(database: Database) -> None:
     assert (await store.find("night")).summary.published_version is None
     again = await store.import_all(entries, by="b")
     assert {each.outcome for each in again} == {"unchanged"}
+
+
+async def test_what_takes_long_is_done_in_threads_and_nothing_is_checked_twice(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_the_loop = threading.current_thread()
+    compared: list[bool] = []
+    masked: list[bool] = []
+
+    def compare(*sides: Any) -> Any:
+        compared.append(threading.current_thread() is on_the_loop)
+        return differences(*sides)
+
+    def mask(*facts: Any) -> Any:
+        masked.append(threading.current_thread() is on_the_loop)
+        return row(*facts)
+
+    row = audit._row
+    monkeypatch.setattr("app.prompts.importing.differences", compare)
+    monkeypatch.setattr(audit, "_row", mask)
+    monkeypatch.setattr("app.prompts.store.validate", lambda draft: pytest.fail("it was checked when it was read"))
+    store = PromptStore(database)
+    text = "format: asterisk-ai prompts 1\nprompts:\n- {name: day, content: "
+    for content in ("Hello", "Good day"):
+        await store.import_all(read_prompt_file(f"{text}{content}}}\n").entries, by="b")
+    assert compared == [False]
+    assert masked == [False, False]
+
+
+async def test_a_note_that_no_database_keeps_is_refused(database: Database) -> None:
+    store = PromptStore(database)
+    for note in ("a\0b", "ä" * 300):
+        with pytest.raises(PromptInvalid) as refused:
+            await store.import_all([Entry(PromptDraft("day", "Hello"))], by="b", note=note)
+        assert refused.value.field == "note"
+
+
+def test_ten_thousands_of_keys_are_looked_through_once() -> None:
+    keys = ",".join(f'"k{number}":1' for number in range(100_000))
+    begun = time.monotonic()
+    with pytest.raises(PromptInvalid, match="The key z is there twice"):
+        read_prompt_file(f'{{"a":{{{keys},"z":1,"z":1}}}}')
+    assert time.monotonic() - begun < 20  # it would be minutes
+
+
+def test_a_number_that_python_does_not_read_is_told() -> None:
+    number = "1" * 5_000
+    with pytest.raises(PromptInvalid, match="too many digits"):
+        read_prompt_file(f'{{"format": {number}}}')
+    _, found = read_fields({"name": "a", "content": "b", "metadata": f'{{"a": {number}}}'})
+    assert [(each.field, each.type) for each in found] == [("metadata", "json_invalid")]
