@@ -9,18 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
-from urllib.parse import quote, quote_plus
-
-import orjson
 
 from app.db.audit import MASK, names_secret
 from app.tools.definition import RequestSpec
-from app.tools.secrets import forms_of, is_secret_header, mapped_url, secrets_in
+from app.tools.secrets import SHORTEST_FOR_PEOPLE, SecretMask, is_secret_header, mapped_url, secrets_in
 
 # What a person looks through; the model sees less.
 MAX_SHOWN_BYTES: Final = 100_000
-# A shorter one is found in every other word.
-_SHORTEST_SECRET: Final = 4
 
 
 class ExchangeObserver(Protocol):
@@ -91,7 +86,7 @@ class ExchangeRecorder:
     """
 
     def __init__(self, request: RequestSpec) -> None:
-        self._secrets = set(secrets_in(request).values())
+        self._secrets: set[str | int] = set(secrets_in(request).values())
         self._seen: _Seen | None = None
 
     def sent(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> None:
@@ -139,18 +134,16 @@ class ExchangeRecorder:
         body = self._text(bytes(seen.received), seen.charset)
         return ShownResponse(seen.status, headers, body, seen.cut or not seen.complete)
 
-    def masked(self, text: str) -> str:
-        """The text without the secrets that were sent."""
-        for form in sorted({form for secret in self._secrets for form in _encodings(secret)}, key=len, reverse=True):
-            text = text.replace(form, MASK)
-        return text
+    def masked(self, text: str, *, cut: bool = False) -> str:
+        """The text without the secrets that were sent; ``cut``: it breaks off."""
+        return SecretMask(self._secrets, shortest=SHORTEST_FOR_PEOPLE).text(text, cut=cut)
 
     def _text(self, body: bytes, charset: str | None) -> str:
         try:
             text = body[:MAX_SHOWN_BYTES].decode(charset or "utf-8", errors="replace")
         except LookupError:  # a charset that does not exist
             text = body[:MAX_SHOWN_BYTES].decode("utf-8", errors="replace")
-        return self.masked(text.replace("\0", "\ufffd"))
+        return self.masked(text.replace("\0", "\ufffd"), cut=len(body) >= MAX_SHOWN_BYTES)
 
 
 class RequestNote(ExchangeRecorder):
@@ -171,12 +164,3 @@ class RequestNote(ExchangeRecorder):
     def status(self) -> int | None:
         """Of the response; None: there was none."""
         return self._seen.status if self._seen is not None else None
-
-
-def _encodings(secret: str) -> set[str]:
-    """A secret as it may stand in a text, a URL or JSON."""
-    found = set()
-    for form in forms_of(secret):
-        as_json = orjson.dumps(form.encode(errors="replace").decode()).decode()[1:-1]
-        found |= {form, quote(form, safe="", errors="replace"), quote_plus(form, errors="replace"), as_json}
-    return {form for form in found if len(form) >= _SHORTEST_SECRET}

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 from urllib.parse import urljoin, urlsplit
 
@@ -27,6 +27,7 @@ from app.tools.errors import (
 from app.tools.exchange import ExchangeObserver
 from app.tools.render import RenderedRequest, RequestTemplate
 from app.tools.results import Decompressor, describe, failure_words
+from app.tools.secrets import SHORTEST_FOR_MODELS, SecretMask, secrets_in
 
 _log = structlog.get_logger(__name__)
 
@@ -45,6 +46,7 @@ class _Compiled:
     definition: ToolDefinition
     schema: ArgumentSchema
     template: RequestTemplate
+    mask: SecretMask
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +111,13 @@ class ToolExecutor:
             completed = compiled.schema.complete(tool.name, arguments)
             request = compiled.template.render(completed, context.variables)
             response = await self._within_time(tool, request, context.deadline, observer)
+            # Some servers say a wrong key back. Before anything is cut, lest half of it stays.
+            response = replace(response, body=compiled.mask.data(response.body))
             _refuse_status(tool, response)
         except ToolFailure as failure:
             log.warning("tool.failed", error=failure.code, detail=str(failure), elapsed_ms=_milliseconds_since(started))
             raise
-        text = describe(response.status, response.content_type, response.charset, response.body)
+        text = compiled.mask.text(describe(response.status, response.content_type, response.charset, response.body))
         elapsed = _milliseconds_since(started)
         TOOL_CALLS.labels(outcome="ok").inc()
         TOOL_SECONDS.observe(elapsed / 1000)
@@ -132,7 +136,8 @@ class ToolExecutor:
         found = self._compiled.get(tool.key)
         # A draft that an operator tries has no version yet: the same key with another content is another tool.
         if found is None or (found.definition is not tool and found.definition != tool):
-            found = _Compiled(tool, ArgumentSchema(tool.parameters), RequestTemplate(tool))
+            mask = SecretMask(secrets_in(tool.request).values(), shortest=SHORTEST_FOR_MODELS)
+            found = _Compiled(tool, ArgumentSchema(tool.parameters), RequestTemplate(tool), mask)
             self._compiled[tool.key] = found
         self._compiled.move_to_end(tool.key)
         if len(self._compiled) > _MAX_COMPILED:

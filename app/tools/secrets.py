@@ -6,8 +6,11 @@ the tool's address has the same scheme, host and port. Otherwise who may edit to
 to a server of their own.
 
 Taken for a secret: the value of a header, a query parameter (also one within the URL) or a key of the JSON body whose
-name sounds like one (:func:`app.db.audit.names_secret`), and the value of any header that looks like one. A value that
-is made of placeholders alone, such as ``Bearer {{ call.token }}``, holds no secret.
+name sounds like one (:func:`app.db.audit.names_secret`), and any value that looks like one. A value that is made of
+placeholders alone, such as ``Bearer {{ call.token }}``, holds no secret.
+
+A server may say a secret back, in an error above all. :class:`SecretMask` takes it out of what models, the history of
+calls and people get to see.
 
 :func:`secrets_in` is also where encryption will begin: what it finds is what must not lie in the database in clear.
 """
@@ -15,23 +18,34 @@ is made of placeholders alone, such as ``Bearer {{ call.token }}``, holds no sec
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, quote_plus, unquote, urlsplit
 
-from app.db.audit import MASK, names_secret
+import orjson
+
+from app.db.audit import MASK, looks_secret, names_secret
 from app.tools.definition import RequestSpec, ToolDefinition
 from app.tools.errors import Mistake, ToolInvalid
 from app.tools.placeholders import BRACES
 
 _SCHEME: Final = re.compile(r"^\s*(?:bearer|basic|digest|token|api-?key|key)\b", re.IGNORECASE)
 _WITH_SCHEME: Final = re.compile(r"^\s*(?:bearer|basic|digest|token|api-?key)\s+\S{6,}", re.IGNORECASE)
-_KNOWN_KEY: Final = re.compile(r"\b(?:sk-|pk_|rk_|gh[pousr]_|glpat-|xox[abprs]-|AIza|eyJ)[A-Za-z0-9_-]{10}")
 _RANDOM: Final = re.compile(r"(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9_+/=.-]{32,}")
+
+# A shorter one is found in every other word: people can see past a mask, models are not to lose what they asked for.
+SHORTEST_FOR_PEOPLE: Final = 4
+SHORTEST_FOR_MODELS: Final = 8
+# Of the text around a placeholder, where it is no word of a sentence.
+_SHORTEST_PIECE: Final = 6
+# Whole numbers below it are counts and switches (token_limit, session_days).
+_SMALLEST_NUMBER: Final = 1_000
 
 # A field's path, such as ("headers", "X-Api-Key"), and its value.
 Place = tuple[str, ...]
+# What becomes of the value at a place.
+Change = Callable[[Place, Any], Any]
 
 
 def is_secret_header(name: str, value: str) -> bool:
@@ -41,16 +55,16 @@ def is_secret_header(name: str, value: str) -> bool:
     return (
         names_secret(name)
         or _WITH_SCHEME.match(value) is not None
-        or _KNOWN_KEY.search(value) is not None
+        or looks_secret(value)
         or _RANDOM.fullmatch(value.strip()) is not None
     )
 
 
-def secrets_in(request: RequestSpec) -> dict[Place, str]:
-    """The secrets by the places where they stand."""
-    found: dict[Place, str] = {}
+def secrets_in(request: RequestSpec) -> dict[Place, str | int]:
+    """The secrets by the places where they stand; in JSON a number may be one."""
+    found: dict[Place, str | int] = {}
 
-    def note(place: Place, value: str) -> str:
+    def note(place: Place, value: Any) -> Any:
         found[place] = value
         return value
 
@@ -82,7 +96,7 @@ def restored(definition: ToolDefinition, stored: RequestSpec | None) -> ToolDefi
     elsewhere = stored is not None and origin_of(stored.url) != origin_of(definition.request.url)
     mistakes: list[Mistake] = []
 
-    def fill(place: Place, value: str) -> str:
+    def fill(place: Place, value: Any) -> Any:
         if value != MASK:
             return value
         if _same(place) not in known:
@@ -125,7 +139,7 @@ def _holds_text(value: str) -> bool:
     return bool(rest.strip(" :,;"))
 
 
-def _mapped(request: RequestSpec, change: Callable[[Place, str], str]) -> RequestSpec:
+def _mapped(request: RequestSpec, change: Change) -> RequestSpec:
     """The request with each of its secrets, and of its masks, changed."""
     return replace(
         request,
@@ -136,26 +150,26 @@ def _mapped(request: RequestSpec, change: Callable[[Place, str], str]) -> Reques
     )
 
 
-def _mapped_header(name: str, value: str, change: Callable[[Place, str], str]) -> str:
+def _mapped_header(name: str, value: str, change: Change) -> str:
     if value == MASK or is_secret_header(name, value):
-        return change(("headers", name), value)
+        return str(change(("headers", name), value))
     return value
 
 
-def mapped_url(url: str, change: Callable[[Place, str], str]) -> str:
+def mapped_url(url: str, change: Change) -> str:
     """The URL with each secret in its query, and each mask, changed."""
     path, mark, query = url.partition("?")
     return path + mark + "&".join(_mapped_pair(pair, change) for pair in query.split("&"))
 
 
-def _mapped_pair(pair: str, change: Callable[[Place, str], str]) -> str:
+def _mapped_pair(pair: str, change: Change) -> str:
     name, equals, value = pair.partition("=")
-    if equals and (value == MASK or (names_secret(unquote(name)) and _holds_text(value))):
+    if equals and (value == MASK or looks_secret(value) or (names_secret(unquote(name)) and _holds_text(value))):
         return f"{name}={change(('url', unquote(name)), value)}"
     return pair
 
 
-def _mapped_json(value: Any, place: Place, change: Callable[[Place, str], str], secret: bool = False) -> Any:
+def _mapped_json(value: Any, place: Place, change: Change, secret: bool = False) -> Any:
     if isinstance(value, Mapping):
         return {
             name: _mapped_json(part, (*place, str(name)), change, secret or names_secret(str(name)))
@@ -163,14 +177,57 @@ def _mapped_json(value: Any, place: Place, change: Callable[[Place, str], str], 
         }
     if isinstance(value, list | tuple):
         return [_mapped_json(part, (*place, str(index)), change, secret) for index, part in enumerate(value)]
-    if isinstance(value, str) and (value == MASK or (secret and _holds_text(value))):
+    if isinstance(value, str) and (value == MASK or looks_secret(value) or (secret and _holds_text(value))):
+        return change(place, value)
+    if secret and isinstance(value, int) and not isinstance(value, bool) and abs(value) >= _SMALLEST_NUMBER:
         return change(place, value)
     return value
 
 
-def forms_of(secret: str) -> Iterator[str]:
-    """The texts by which a secret may come back: itself, and without the word before it (``Bearer``)."""
+class SecretMask:
+    """Takes secrets out of texts, however they are written there: as they are, within a URL, or within JSON.
+
+    Args:
+        shortest: Characters; what is shorter is left alone.
+    """
+
+    def __init__(self, secrets: Iterable[str | int], *, shortest: int) -> None:
+        found = {form for secret in secrets for text in _texts_of(str(secret)) for form in _encodings(text)}
+        # The longest first: one may hold another.
+        self._forms = sorted((form for form in found if len(form) >= shortest), key=lambda form: (-len(form), form))
+        self._shortest = shortest
+
+    def text(self, text: str, *, cut: bool = False) -> str:
+        """The text without them; ``cut``: it breaks off, perhaps within one."""
+        for form in self._forms:
+            text = text.replace(form, MASK)
+        return self._without_beginning(text) if cut else text
+
+    def data(self, data: bytes) -> bytes:
+        """A body in UTF-8, or any other code that has ASCII within, without them."""
+        for form in self._forms:
+            data = data.replace(form.encode(), MASK.encode())
+        return data
+
+    def _without_beginning(self, text: str) -> str:
+        for form in self._forms:
+            for length in range(min(len(form) - 1, len(text)), self._shortest - 1, -1):
+                if text.endswith(form[:length]):
+                    return text[:-length] + MASK
+        return text
+
+
+def _texts_of(secret: str) -> Iterator[str]:
+    """By which it may come back: itself, without the word before it (``Bearer``), and what of it stands around
+    placeholders, whose values come with each call."""
     yield secret
-    bare = _SCHEME.sub("", secret).strip()
-    if bare and bare != secret:
-        yield bare
+    pieces = BRACES.sub("\0", secret).split("\0")
+    for piece in pieces:
+        bare = _SCHEME.sub("", piece).strip()
+        if bare != secret and (len(pieces) == 1 or (len(bare) >= _SHORTEST_PIECE and " " not in bare)):
+            yield bare
+
+
+def _encodings(text: str) -> set[str]:
+    text = text.encode(errors="replace").decode()
+    return {text, quote(text, safe=""), quote_plus(text), orjson.dumps(text).decode()[1:-1]}

@@ -274,3 +274,28 @@ async def test_a_draft_under_a_known_key_is_compiled_anew(executor: ToolExecutor
         await executor.run(tool(server.url + "/one"), {}, context())
         await executor.run(tool(server.url + "/two"), {}, context())
         assert server.request_line == "GET /two HTTP/1.1"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "shown"),
+    [
+        ("200 OK", b"no such key: hush-0123456789", "no such key: ***"),
+        ("200 OK", b'{"k": "\\u0068ush-0123456789"}', '{"k":"***"}'),
+        ("200 OK", b"x" * 7_990 + b" hush-0123456789", "xxx ***"),
+        ("400 Bad Request", b"no such key: hush-0123456789", "no such key: ***"),
+        ("400 Bad Request", b"x" * 490 + b" hush-0123456789", "xxx ***"),
+    ],
+)
+async def test_a_secret_that_the_server_says_back_is_told_to_no_model(
+    executor: ToolExecutor, status: str, body: bytes, shown: str
+) -> None:
+    kind = "application/json" if body.startswith(b"{") else "text/plain"
+    async with raw_server(response(body, kind, status)) as server:
+        definition = tool(server.url, headers={"Authorization": "Bearer hush-0123456789", "X-Api-Key": "no"})
+        try:
+            told = (await executor.run(definition, {}, context())).text
+        except ToolStatusError as error:
+            told = error.for_model
+    assert b"hush-0123456789" in server.requests[0]
+    assert "hush" not in told
+    assert shown in told

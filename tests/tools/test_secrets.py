@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 
+from app.db.audit import masked
 from app.tools.errors import ToolInvalid
-from app.tools.secrets import hidden, restored, secret_fields
+from app.tools.exchange import RequestNote
+from app.tools.render import render
+from app.tools.secrets import SecretMask, hidden, restored, secret_fields
 from tests.tools.conftest import tool
 
 SECRETS: dict[str, Any] = {
@@ -81,3 +85,43 @@ def test_a_mask_without_a_stored_secret_is_a_mistake_at_its_field() -> None:
         restored(typed, None)
     fields = [mistake.field for mistake in caught.value.mistakes]
     assert fields == ["request.url", "request.headers.X-Api-Key", "request.headers.X-Line"]
+
+
+def test_numbers_under_the_name_of_a_secret_are_hidden_and_come_back_as_numbers() -> None:
+    body = {"password": 47_110_815, "max_tokens": 256, "token_lives": True, "size": 47_110_815}
+    definition = tool("http://h/x", method="POST", json_body=body)
+    shown = hidden(definition)
+    assert shown.request.json_body == {**body, "password": "***"}
+    assert restored(shown, definition.request) == definition
+
+
+def test_keys_that_look_like_keys_are_hidden_under_any_name() -> None:
+    key = "AIzaABCDEFGHIJKLMNOPQRSTUV"
+    definition = tool(f"http://h/x?k={key}&appid=0a1b2c", method="POST", query={"k": key}, json_body={"k": [key]})
+    shown = hidden(definition)
+    assert key not in str(shown)
+    assert "0a1b2c" not in str(shown)
+    assert restored(shown, definition.request) == definition
+    assert key not in str(masked({"request": asdict(definition.request), "content": f"Use {key}."}))
+
+
+def test_a_secret_is_found_in_an_address_whose_names_are_encoded() -> None:
+    assert "hush" not in str(masked({"url": "http://h/?api%5Fkey=hush"}))
+
+
+def test_what_stands_around_a_placeholder_is_hidden_in_what_was_sent() -> None:
+    definition = tool("http://h/x", method="POST", json_body={"api_key": "live-9f8e7d-{{ call.tenant }}"})
+    sent = render(definition, {}, {"tenant": "007"})
+    note = RequestNote(definition.request)
+    note.sent(sent.method, sent.url, sent.headers, sent.body)
+    shown = note.request()
+    assert shown is not None
+    assert shown.body == '{"api_key":"***007"}'
+
+
+def test_a_text_that_breaks_off_within_a_secret_does_not_show_its_beginning() -> None:
+    mask = SecretMask(["Bearer 0123456789"], shortest=4)
+    assert mask.text("so 01234567", cut=True) == "so ***"
+    assert mask.text("so 01234567") == "so 01234567"
+    assert mask.text("so 0123456789, then", cut=True) == "so ***, then"
+    assert SecretMask(["pin"], shortest=4).text("pins", cut=True) == "pins"
