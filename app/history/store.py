@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.database import Database
@@ -29,8 +29,6 @@ _OF_CONVERSATION: Final = tuple(
 )
 # Turns that an export reads at once.
 _CHUNK: Final = 200
-# Conversations that match, from which on they are found faster one by one.
-_MANY: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,45 +70,27 @@ class HistoryStore:
         sort: ConversationSort = "-last_at",
     ) -> Page[ConversationSummary]:
         """Conversations, a page at a time."""
-        matching = _conversations_that(which or CallFilter())
+        which = which or CallFilter()
         column = getattr(ConversationRow, sort.removeprefix("-"))
         if column is ConversationRow.cost_micros:
             column = func.coalesce(column, -1)  # databases do not agree on the place of NULL
+        order = _order(column, ConversationRow.id, sort)
+        ids = select(ConversationRow.id).where(*_conversations_that(which)).order_by(*order)
         async with self._database.session() as session:
-            total = await session.scalar(select(func.count()).select_from(ConversationRow).where(*matching)) or 0
-            if total > _MANY and sort.endswith("_at") and not (which and which.tool):
-                # In the order of an index some of the next conversations match, so asking each is faster than
-                # collecting all first. Not for tools: databases then begin each time with all turns that called it.
-                matching = _conversations_that(which or CallFilter(), each=True)
-            rows = await session.scalars(
-                select(ConversationRow)
-                .where(*matching)
-                .order_by(*_order(column, ConversationRow.id, sort))
-                .offset(offset)
-                .limit(limit)
-            )
-            return Page(await _with_last_turns(session, rows.all()), total, offset, limit)
+            found, total = await _page(session, ids, offset, limit, once=_by_turns(which))
+            return Page(await _read_conversations(session, found), total, offset, limit)
 
     async def turns(
         self, which: CallFilter | None = None, *, offset: int = 0, limit: int = 50, sort: TurnSort = "-started_at"
     ) -> Page[TurnSummary]:
         """Turns, a page at a time."""
-        matching = _turns_that(which or CallFilter())
+        which = which or CallFilter()
         column = TurnRow.started_at if sort.endswith("started_at") else TurnRow.latency_ms
+        ids = select(TurnRow.id).where(*_turns_that(which)).order_by(*_order(column, TurnRow.id, sort))
         async with self._database.session() as session:
-            total = await session.scalar(select(func.count()).select_from(TurnRow).where(*matching)) or 0
-            # The ids first: so only the rows that are shown are read whole, also where many are sorted or passed over.
-            ids = list(
-                await session.scalars(
-                    select(TurnRow.id)
-                    .where(*matching)
-                    .order_by(*_order(column, TurnRow.id, sort))
-                    .offset(offset)
-                    .limit(limit)
-                )
-            )
-            rows = {row.id: row for row in await session.scalars(select(TurnRow).where(TurnRow.id.in_(ids)))}
-            return Page([_summary(rows[number]) for number in ids if number in rows], total, offset, limit)
+            found, total = await _page(session, ids, offset, limit, once=bool(which.text))
+            rows = {row.id: row for row in await session.scalars(select(TurnRow).where(TurnRow.id.in_(found)))}
+            return Page([_summary(rows[number]) for number in found if number in rows], total, offset, limit)
 
     async def conversation(
         self, conversation_id: int, *, offset: int = 0, limit: int = 200
@@ -122,16 +102,15 @@ class HistoryStore:
         """
         of_it = TurnRow.conversation_id == conversation_id
         async with self._database.session() as session:
-            row = await session.get(ConversationRow, conversation_id)
-            if row is None:
+            conversations = await _read_conversations(session, [conversation_id])
+            if not conversations:
                 raise ConversationNotFound(
                     f"There is no conversation {conversation_id}. Turns are deleted after HISTORY_DAYS days."
                 )
             total = await session.scalar(select(func.count()).select_from(TurnRow).where(of_it)) or 0
             ordered = _whole().where(of_it).order_by(TurnRow.started_at, TurnRow.id)
             turns = await _read(session, ordered.offset(offset).limit(limit))
-            (conversation,) = await _with_last_turns(session, [row])
-            return conversation, Page([turn for _, turn in turns], total, offset, limit)
+            return conversations[0], Page([turn for _, turn in turns], total, offset, limit)
 
     async def place(self, turn_id: str) -> tuple[int, int]:
         """Where a turn is to be found: its conversation's id, and how many of its turns come before it.
@@ -240,11 +219,13 @@ def _turns_that(which: CallFilter) -> list[ColumnElement[bool]]:
     return matching
 
 
-def _conversations_that(which: CallFilter, *, each: bool = False) -> list[ColumnElement[bool]]:
-    if which.prompt or which.status or which.tool or which.text:
-        if each:
-            in_time = _conversations_that(CallFilter(which.since, which.until))
-            return [*in_time, exists().where(TurnRow.conversation_id == ConversationRow.id, *_turns_that(which))]
+def _by_turns(which: CallFilter) -> bool:
+    """Whether conversations are known only by their turns."""
+    return bool(which.prompt or which.status or which.tool or which.text)
+
+
+def _conversations_that(which: CallFilter) -> list[ColumnElement[bool]]:
+    if _by_turns(which):
         return [ConversationRow.id.in_(select(TurnRow.conversation_id).where(*_turns_that(which)))]
     matching: list[ColumnElement[bool]] = []
     if which.since is not None:
@@ -258,6 +239,27 @@ def _conversations_that(which: CallFilter, *, each: bool = False) -> list[Column
     return matching
 
 
+async def _page(
+    session: AsyncSession, ids: Select[int], offset: int, limit: int, *, once: bool
+) -> tuple[Sequence[int], int]:
+    """The ids of one page, and how many there are. The ids alone, so that only the rows which are shown are read whole,
+    also where many are sorted or passed over.
+
+    Args:
+        once: Finding them is dear: look for them once, and count them on the way. Else an index counts faster, and has
+            the page without looking at the rest.
+    """
+    page = ids.offset(offset).limit(limit)
+    if once:
+        rows = (await session.execute(page.add_columns(func.count().over()))).all()
+        if rows:
+            return [row[0] for row in rows], rows[0][1]
+        if not offset:
+            return [], 0
+    total = await session.scalar(ids.with_only_columns(func.count(), maintain_column_froms=True).order_by(None)) or 0
+    return (await session.scalars(page)).all() if total > offset else [], total
+
+
 def _whole() -> Select[TurnRow, TurnDetailRow]:
     return select(TurnRow, TurnDetailRow).join(TurnDetailRow, TurnDetailRow.turn_row_id == TurnRow.id)
 
@@ -266,8 +268,8 @@ async def _read(session: AsyncSession, query: Select[TurnRow, TurnDetailRow]) ->
     return [(row.id, _detail(row, detail)) for row, detail in await session.execute(query)]
 
 
-async def _with_last_turns(session: AsyncSession, rows: Sequence[ConversationRow]) -> list[ConversationSummary]:
-    """What lists show of each conversation, with two more queries for all of them."""
+async def _read_conversations(session: AsyncSession, ids: Sequence[int]) -> list[ConversationSummary]:
+    """What lists show of each, in this order, with two queries for all of them; without those that are not there."""
     last = (
         select(TurnRow.id)
         .where(TurnRow.conversation_id == ConversationRow.id)
@@ -276,11 +278,12 @@ async def _with_last_turns(session: AsyncSession, rows: Sequence[ConversationRow
         .correlate(ConversationRow)
         .scalar_subquery()
     )
-    # The ids first: from an index alone, one look-up a conversation, also where one has a hundred thousand turns.
-    ids = await session.scalars(select(last).where(ConversationRow.id.in_([row.id for row in rows])))
-    turns = await session.scalars(select(TurnRow).where(TurnRow.id.in_([each for each in ids if each is not None])))
-    by_conversation = {turn.conversation_id: _summary(turn) for turn in turns}
-    return [_conversation(row, by_conversation.get(row.id)) for row in rows]
+    # The last turns' ids first: one look-up in an index for each, also where one has a hundred thousand turns.
+    found = (await session.execute(select(ConversationRow, last).where(ConversationRow.id.in_(ids)))).all()
+    last_ids = [turn for _, turn in found if turn is not None]
+    turns = {turn.id: turn for turn in await session.scalars(select(TurnRow).where(TurnRow.id.in_(last_ids)))}
+    by_id = {row.id: _conversation(row, _summary(turns[turn]) if turn in turns else None) for row, turn in found}
+    return [by_id[each] for each in ids if each in by_id]
 
 
 def _conversation(row: ConversationRow, last_turn: TurnSummary | None) -> ConversationSummary:

@@ -75,6 +75,31 @@ async def test_pages_and_orders(store: HistoryStore) -> None:
     assert conversations.items[0].last_status == "TIMEOUT"
 
 
+@pytest.mark.parametrize(
+    ("which", "total"),
+    [
+        (CallFilter(), 3),
+        (CallFilter(text="tomorrow"), 3),
+        (CallFilter(status=FAILED), 1),
+        (CallFilter(text="nobody"), 0),
+    ],
+)
+async def test_a_page_after_the_last_one_is_empty_and_still_counts(
+    store: HistoryStore, which: CallFilter, total: int
+) -> None:
+    page = await store.conversations(which, offset=50)
+    assert (list(page.items), page.total) == ([], total)
+    turns = await store.turns(which, offset=50)
+    assert (list(turns.items), turns.total) == ([], (await store.turns(which)).total)
+
+
+async def test_a_search_counts_beyond_its_page(store: HistoryStore) -> None:
+    page = await store.conversations(CallFilter(text="tomorrow"), offset=1, limit=1, sort="started_at")
+    everything = await store.conversations(CallFilter(text="tomorrow"), sort="started_at")
+    assert (len(page.items), page.total) == (1, 3)
+    assert page.items[0] == everything.items[1]
+
+
 async def test_a_conversation_has_its_turns_in_the_order_of_time(store: HistoryStore) -> None:
     found = (await store.conversations(CallFilter(status="TIMEOUT"))).items[0]
     conversation, page = await store.conversation(found.id)
