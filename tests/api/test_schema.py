@@ -29,7 +29,7 @@ from tests.fixtures.leaks import keep
 
 PASSWORD: Final = "k7mf-2qxv-9hta-wc3e"
 # Random inputs of one operation, besides those that reach each rule of its schema once.
-EXAMPLES: Final = {Role.ADMINISTRATOR: 6, Role.EDITOR: 2, Role.VIEWER: 1}
+EXAMPLES: Final = {Role.ADMINISTRATOR: 4, Role.EDITOR: 2, Role.VIEWER: 1}
 TIMEOUT: Final = 20.0  # seconds, for one request
 ROOT: Final = Path(__file__).parents[2]
 
@@ -47,6 +47,7 @@ CHECKED: Final[Any] = CHECKS.get_by_names(
         "response_schema_conformance",
     ]
 )
+OF_BODIES: Final[Any] = CHECKS.get_by_names(["response_schema_conformance"])[0]
 
 
 @dataclass
@@ -112,7 +113,10 @@ def people(service: Service) -> Iterator[dict[Role, Person]]:
 def ask(case: Case, service: Service, person: Person) -> None:
     if endless(case):
         pytest.skip("it never ends; the live view has tests of its own")
-    response = case.call_and_validate(base_url=service.url, session=person.session, checks=CHECKED)
+    response = case.call(base_url=service.url, session=person.session)
+    # The document has events as the text that they are; schemathesis would compare each one, taken apart.
+    events = (response.headers.get("content-type") or [""])[0].startswith("text/event-stream")
+    case.validate_response(response, checks=[check for check in CHECKED if check is not OF_BODIES or not events])
     if case.path == "/api/me/password" and response.status_code == 204:
         assert isinstance(case.body, dict)
         person.sign_in_with(str(case.body["password"]))
