@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
@@ -17,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.db.database import Database
+from bench.addresses import FLOOR, addresses
 from bench.report import RESULTS
 from bench.volume import DAYS, Volume, fill
 from lab.errors import LabFailed
@@ -27,73 +29,19 @@ TARGET_MS = 200.0
 _PASSWORD = "only-for-measuring"
 _WARM, _TIMES = 2, 15
 
-# The floor: a login, and an answer that needs nothing.
-FLOOR = "/api/me"
-
-
-def addresses(now: datetime, volume: Volume) -> list[str]:
-    """What is asked for: every page and every list, as people come upon them, and the filters that cost most."""
-    since = (now - timedelta(days=DAYS)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    conversation = max(1, volume.turns // 4)
-    far = volume.turns // 4 // 50 + 1
-    return [
-        FLOOR,
-        "/ui",
-        "/ui/start",
-        "/ui/calls",
-        f"/ui/calls?page={far}",
-        "/ui/calls?status=TIMEOUT",
-        "/ui/calls?text=broken+chair",
-        "/ui/calls?tool=look_up_7",
-        "/ui/calls?number=1234",
-        f"/ui/calls/{conversation}",
-        "/ui/calls/live",
-        "/ui/prompts",
-        "/ui/prompts/new",
-        "/ui/prompts/2",
-        "/ui/prompts/2/versions",
-        "/ui/prompts/2/versions/2",
-        "/ui/prompts/2/compare?left=1&right=2",
-        "/ui/prompts/3/delete",
-        "/ui/prompts/import",
-        "/ui/tools",
-        "/ui/tools/new",
-        "/ui/tools/2",
-        "/ui/tools/2/versions",
-        "/ui/tools/2/delete",
-        "/ui/tools/import",
-        "/ui/playground",
-        "/ui/replay",
-        f"/ui/replay?conversation={conversation}",
-        "/ui/users",
-        "/ui/account",
-        "/ui/audit",
-        "/ui/settings",
-        "/api/status",
-        "/api/prompts",
-        "/api/prompts/2",
-        "/api/prompts/2/versions",
-        "/api/prompts/2/usage",
-        "/api/tools",
-        "/api/tools/2/usage",
-        "/api/calls",
-        f"/api/calls?offset={volume.turns // 4}",
-        "/api/calls?text=broken+chair",
-        "/api/calls/turns",
-        "/api/calls/turns?sort=-latency_ms",
-        f"/api/calls/{conversation}",
-        f"/api/calls/stats?from={since}",
-        "/api/audit",
-        "/openapi.json",
-    ]
-
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """One address on one database, milliseconds at the client."""
+    """One address on one database, milliseconds at the client.
+
+    Attributes:
+        first: Of the very first request, for which nothing is in memory: neither templates nor what pages share for
+            some seconds.
+    """
 
     database: str
     address: str
+    first: float
     median: float
     worst: float
     kilobytes: float
@@ -106,6 +54,7 @@ async def measure_pages(folder: Path, volume: Volume, console: Console) -> int:
     Args:
         folder: An absolute path, for the databases and the service.
     """
+    before = os.getloadavg()
     timed: list[Timed] = []
     for kind in ("sqlite", "postgresql"):
         async with _database(kind, folder) as url:
@@ -114,8 +63,16 @@ async def measure_pages(folder: Path, volume: Volume, console: Console) -> int:
             console.print(f"{kind}: filled in {time.monotonic() - begun:.0f} s", style="dim")
             timed += await _ask(kind, url, folder / kind, volume)
     _show(timed, console)
+    load = os.getloadavg()
+    console.print(f"Load average {before[0]:.1f} before, {load[0]:.1f} after.", style="dim")
     path = RESULTS / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-pages.json"
-    path.write_text(json.dumps({"volume": asdict(volume), "pages": [asdict(each) for each in timed]}, indent=1) + "\n")
+    report = {
+        "volume": asdict(volume),
+        "load_before": before,
+        "load_after": load,
+        "pages": [asdict(each) for each in timed],
+    }
+    path.write_text(json.dumps(report, indent=1) + "\n")
     console.print(f"Written to {path}.", style="dim")
     return 1 if any(each.median > TARGET_MS for each in timed) else 0
 
@@ -149,30 +106,42 @@ async def _ask(kind: str, url: str, folder: Path, volume: Volume) -> list[Timed]
         run_service(folder, settings) as service,
         aiohttp.ClientSession(headers=login, auto_decompress=False) as http,
     ):
-        return [await _time(http, kind, service.url, address) for address in addresses(datetime.now(UTC), volume)]
+        made = {
+            "user_id": await _make(http, f"{service.url}/api/users", {"name": "ann", "password": _PASSWORD}),
+            "token_id": await _make(http, f"{service.url}/api/tokens", {"name": "deploy"}),
+        }
+        asked = addresses(datetime.now(UTC), volume, made)
+        return [await _time(http, kind, service.url, address) for address in asked]
+
+
+async def _make(http: aiohttp.ClientSession, url: str, body: Mapping[str, str]) -> int:
+    async with http.post(url, json={**body, "role": "editor"}) as answer:
+        if answer.status != 201:
+            raise LabFailed(f"{url} answered {answer.status}: {await answer.text()}")
+        return int((await answer.json())["id"])
 
 
 async def _time(http: aiohttp.ClientSession, kind: str, url: str, address: str) -> Timed:
     times, size = [], 0
-    for number in range(_WARM + _TIMES):
+    for _ in range(_WARM + _TIMES):
         begun = time.perf_counter()
         async with http.get(url + address, allow_redirects=False) as answer:
             size = len(await answer.read())
-            if answer.status != 200:
+            if answer.status not in (200, 303):
                 raise LabFailed(f"{address} answered {answer.status}")
-        if number >= _WARM:
-            times.append((time.perf_counter() - begun) * 1_000)
-    return Timed(kind, address, round(median(times), 1), round(max(times), 1), round(size / 1_000, 1))
+        times.append((time.perf_counter() - begun) * 1_000)
+    first, warm = times[0], times[_WARM:]
+    return Timed(kind, address, *(round(each, 1) for each in (first, median(warm), max(warm), size / 1_000)))
 
 
 def _show(timed: list[Timed], console: Console) -> None:
     floors = {each.database: each.median for each in timed if each.address == FLOOR}
     table = Table(title=f"Pages and lists (target {TARGET_MS:.0f} ms; {_TIMES} requests each, one by one)")
-    for name in ("database", "address", "median ms", "worst ms", f"times {FLOOR}", "kB"):
+    for name in ("database", "address", "first ms", "median ms", "worst ms", f"times {FLOOR}", "kB"):
         table.add_column(name, justify="left" if name in ("database", "address") else "right")
     for each in timed:
         late = "red" if each.median > TARGET_MS else None
         ratio = f"{each.median / floors[each.database]:.0f}"
-        figures = (f"{each.median:.1f}", f"{each.worst:.1f}", ratio, f"{each.kilobytes:.0f}")
+        figures = (f"{each.first:.1f}", f"{each.median:.1f}", f"{each.worst:.1f}", ratio, f"{each.kilobytes:.0f}")
         table.add_row(each.database, each.address, *figures, style=late)
     console.print(table)
