@@ -1,0 +1,94 @@
+"""A request with its login, for the logins that need nobody to be asked. Pure."""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import dataclass, field, replace
+from typing import Final
+from urllib.parse import quote
+
+from app.tools.auth.definition import ApiKey, BasicLogin, BearerToken, NoLogin, SecretName, Secrets
+from app.tools.auth.errors import SecretMissing
+from app.tools.render import RenderedRequest
+
+# What a header may carry besides control characters, which would end it and begin another (RFC 9110, 5.5).
+_VISIBLE: Final = re.compile(r"[\x20-\x7e]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A request as it may be sent.
+
+    Attributes:
+        hidden: The secrets that were put into it, in each form in which they stand there; to be masked wherever the
+            request is shown.
+    """
+
+    request: RenderedRequest
+    hidden: tuple[str, ...] = field(default=(), repr=False)
+
+
+def applied(
+    login: NoLogin | BasicLogin | BearerToken | ApiKey, request: RenderedRequest, secrets: Secrets, *, tool: str
+) -> Applied:
+    """The request with a login that does not change.
+
+    Raises:
+        SecretMissing: a secret is not there, or cannot stand in a request.
+    """
+    match login:
+        case NoLogin():
+            return Applied(request)
+        case BasicLogin():
+            password = value_of(login.password, secrets, tool)
+            # UTF-8, as servers have come to expect (RFC 7617, 2.1).
+            encoded = base64.b64encode(f"{login.username}:{password}".encode(errors="replace")).decode()
+            return Applied(with_header(request, "Authorization", f"Basic {encoded}"), (encoded, password))
+        case BearerToken():
+            token = _for_header(login.token, secrets, tool)
+            return Applied(with_header(request, "Authorization", f"Bearer {token}"), (token,))
+        case ApiKey() if login.place == "header":
+            key = _for_header(login.key, secrets, tool)
+            return Applied(with_header(request, login.name, f"{login.prefix}{key}"), (key,))
+        case ApiKey():
+            key = value_of(login.key, secrets, tool).strip()
+            return Applied(_with_parameter(request, login.name, key), (key, _quoted(key)))
+
+
+def with_token(request: RenderedRequest, token: str) -> Applied:
+    """The request with a token that was fetched for it."""
+    return Applied(with_header(request, "Authorization", f"Bearer {token}"), (token,))
+
+
+def with_header(request: RenderedRequest, name: str, value: str) -> RenderedRequest:
+    """The request with one header set; another of that name, in whatever letters, is gone."""
+    kept = {each: text for each, text in request.headers.items() if each.lower() != name.lower()}
+    return replace(request, headers={**kept, name: value})
+
+
+def value_of(name: SecretName, secrets: Secrets, tool: str) -> str:
+    """The value of a secret. Raises SecretMissing."""
+    secret = secrets.get(name)
+    if secret is None or not secret.value.strip():
+        state = "is empty" if secret is not None else "is not there (any more)"
+        raise SecretMissing(f"the secret {name} {state}. Store it again, or choose another.", tool=tool)
+    return secret.value.rstrip("\r\n")  # from pasting
+
+
+def _for_header(name: SecretName, secrets: Secrets, tool: str) -> str:
+    value = value_of(name, secrets, tool).strip()
+    if not _VISIBLE.fullmatch(value):
+        raise SecretMissing(
+            f"the secret {name} holds a line break or a letter that a header cannot carry. Type it again.", tool=tool
+        )
+    return value
+
+
+def _with_parameter(request: RenderedRequest, name: str, value: str) -> RenderedRequest:
+    mark = "&" if "?" in request.url else "?"
+    return replace(request, url=f"{request.url}{mark}{_quoted(name)}={_quoted(value)}")
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe="", errors="replace")
