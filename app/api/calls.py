@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 
-import orjson
 from fastapi import APIRouter, Depends, Path, Query
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime
 
+from app.api import streaming
 from app.api.access import needs
 from app.api.parts import PartsDep
 from app.api.problems import ProblemError
 from app.api.reading import statistics_body
 from app.api.responses import Responses, problems
+from app.core.any_json import any_json
 from app.core.permissions import Permission
 from app.history.export import as_csv, as_json, as_json_lines
 from app.history.live import LiveHub
@@ -209,7 +211,7 @@ async def statistics(
 )
 @needs(Permission.READ)
 async def live(parts: PartsDep) -> StreamingResponse:
-    """As it happens, until you leave or the service stops."""
+    """As it happens, until you leave or the service stops; after ten minutes, ask again."""
     events = _events(parts.live)
     # The first piece tells whether there is room, while the answer can still be a problem.
     first = await anext(events)
@@ -265,9 +267,12 @@ async def export_conversation(parts: PartsDep, conversation_id: Id) -> Streaming
 
 
 async def _events(hub: LiveHub) -> AsyncIterator[bytes]:
+    ends = time.monotonic() + streaming.LONGEST
     with hub.watching() as watcher:
         yield b"retry: 2000\n\n" + _event("now", {"turns": hub.now()})
         async for event in watcher.events(HEARTBEAT):
+            if time.monotonic() >= ends:
+                return
             if event is None:
                 yield b": still here\n\n"
                 continue
@@ -277,7 +282,7 @@ async def _events(hub: LiveHub) -> AsyncIterator[bytes]:
 
 
 def _event(kind: str, data: Any) -> bytes:
-    return b"event: %s\ndata: %s\n\n" % (kind.encode(), orjson.dumps(data, default=str))
+    return b"event: %s\ndata: %s\n\n" % (kind.encode(), any_json(data))
 
 
 async def _after(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Final
@@ -13,6 +14,9 @@ from app.core.errors import GatewayError
 
 # Seconds between two events.
 EVERY: Final = 2.0
+# Seconds after which a view ends; browsers come back by themselves, and then their login is looked at again. Without an
+# end, a token that was revoked would see what callers say for as long as it stays.
+LONGEST: Final = 600.0
 # Milliseconds after which a browser that lost the connection tries again.
 _RETRY: Final = b"retry: 3000\n\n"
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -21,8 +25,10 @@ _HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 async def stream(
     watchers: Watchers, name: str, read: Callable[[], Awaitable[bytes]], *, every: float | None = None
 ) -> StreamingResponse:
-    """An answer that goes on until the reader leaves or the service stops: ``read`` is asked every ``every`` seconds
-    (:data:`EVERY`), and what it says is sent as event ``name``; where nothing changed, ``same`` is sent without it.
+    """An answer that goes on until the reader leaves, the service stops or :data:`LONGEST` is over.
+
+    ``read`` is asked every ``every`` seconds (:data:`EVERY`), and what it says is sent as event ``name``; where nothing
+    changed, ``same`` is sent without it.
 
     Raises:
         ProblemError: 503, where there are too many watchers.
@@ -38,8 +44,11 @@ async def _events(
     ticks: AsyncGenerator[bool, None], name: str, read: Callable[[], Awaitable[bytes]]
 ) -> AsyncGenerator[bytes, None]:
     before: bytes | None = None
+    ends = time.monotonic() + LONGEST
     async with aclosing(ticks):
         async for first in ticks:
+            if not first and time.monotonic() >= ends:
+                return
             if first:
                 yield _RETRY
             try:

@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from app.api.calls import live
+from app.api.calls import _events, live
 from app.api.parts import Parts
 from app.history.live import LiveEvent, LiveHub, Watcher
 from app.history.rows import write
@@ -158,6 +158,22 @@ async def test_one_conversation_is_exported_whole(calls: httpx2.AsyncClient) -> 
     assert len(lines) == 2
 
 
+async def test_what_a_model_made_up_breaks_no_export_and_no_stream(client: httpx2.AsyncClient, parts: Parts) -> None:
+    odd = {"number": 2**70, "deep": json.loads("[" * 300 + "]" * 300)}
+    async with parts.database.session() as session:
+        await write(session, [make_turn(1, tools=(make_tool(arguments=odd),))])
+    for path in ("/export.json", "/1/export.json", "/turns/turn-1", "/1"):
+        answer = await client.get(f"/api/calls{path}")
+        assert answer.status_code == 200, path
+        assert str(2**70) in answer.text
+    assert (await client.get("/ui/calls/1")).status_code == 200
+    pieces: Any = _events(parts.live)
+    await anext(pieces)
+    parts.live.publish(LiveEvent("tool_finished", odd))
+    assert str(2**70).encode() in await anext(pieces)
+    await pieces.aclose()
+
+
 async def test_a_slow_watcher_is_told_what_it_missed() -> None:
     hub = LiveHub()
     with hub.watching() as watcher:
@@ -177,3 +193,13 @@ async def test_too_many_watchers_are_refused(client: httpx2.AsyncClient, parts: 
     parts.live = LiveHub(most=0)
     answer = await asyncio.wait_for(client.get("/api/calls/live"), 5)
     assert (answer.status_code, answer.json()["code"]) == (503, "too_many_watchers")
+
+
+async def test_the_live_view_ends_so_that_its_login_is_looked_at_again(
+    client: httpx2.AsyncClient, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.api.streaming.LONGEST", 0.0)
+    monkeypatch.setattr("app.api.calls.HEARTBEAT", 0.01)
+    answer = await asyncio.wait_for(client.get("/api/calls/live"), 5)
+    assert answer.text.count("event:") == 1
+    assert not parts.live.watched

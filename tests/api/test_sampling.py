@@ -161,3 +161,15 @@ async def test_the_status_tells_of_the_history_and_of_today(client: httpx2.Async
     assert (body["today"]["turns"], body["today"]["p95_ms"]) == (0, None)
     parts.settings = Settings(_env_file=None, history_days=0)
     assert (await client.get("/api/status")).json()["history"]["level"] == "off"
+
+
+async def test_a_view_ends_so_that_its_login_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.api.streaming.LONGEST", 0.0)
+
+    async def read() -> bytes:
+        return b"one"
+
+    watchers = Watchers()
+    pieces = [piece async for piece in pieces_of(await stream(watchers, "status", read, every=0.001))]
+    assert pieces == [b"retry: 3000\n\n", b"event: status\ndata: one\n\n"]
+    assert watchers.count == 0
