@@ -16,7 +16,8 @@ from app.api.leaving import while_connected
 from app.api.parts import Parts, PartsDep
 from app.api.problems import ProblemError
 from app.api.responses import BODY, Responses, problems
-from app.api.sse import EventStream, Work, as_json, wants_stream
+from app.api.sse import EventStream, Work, wants_stream
+from app.core.any_json import any_json
 from app.core.permissions import Permission
 from app.prompts.errors import PromptInvalid
 from app.rehearsal.rehearsal import TurnPlan
@@ -194,4 +195,4 @@ def _stopping() -> ProblemError:
 
 
 def _json(value: Any) -> Response:
-    return Response(as_json(value), media_type="application/json", headers={"Cache-Control": "no-store"})
+    return Response(any_json(value), media_type="application/json", headers={"Cache-Control": "no-store"})

@@ -7,23 +7,28 @@ when the client goes away, it is cancelled.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from typing import Any, Final, Generic, TypeVar
 
-import orjson
+import structlog
 from fastapi import Request
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from app.core.any_json import any_json
+
 T = TypeVar("T")
+
+logger = structlog.get_logger(__name__)
 
 # Seconds between signs of life: proxies close connections on which nothing comes for a minute.
 HEARTBEAT: Final = 15.0
-# Events that wait for a slow reader; then the work waits.
+# Events that wait for a slow reader; then the work waits, for so many seconds, and ends: a computer that was closed
+# takes the place of others.
 _WAITING: Final = 64
+PATIENCE: Final = 30.0
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 MEDIA_TYPE: Final = "text/event-stream"
 
@@ -78,12 +83,21 @@ class Work(Generic[T]):
                 async for event in events:
                     self._events.append(event)
                     self._news.set()
-                    while len(self._events) >= _WAITING:
-                        self._room.clear()
-                        await self._room.wait()
+                    if len(self._events) >= _WAITING and not await self._room_in_time():
+                        logger.info("stream.not_read", detail=f"nobody read for {PATIENCE:g} s, so the work was ended")
+                        return
         finally:
             self._ended = True
             self._news.set()
+
+    async def _room_in_time(self) -> bool:
+        self._room.clear()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._room.wait()
+        except TimeoutError:
+            return False
+        return True
 
     async def _result(self) -> None:
         await asyncio.wait((self._task,))
@@ -118,14 +132,6 @@ def wants_stream(request: Request, stream: bool | None) -> bool:
     return MEDIA_TYPE in accept or "application/json" not in accept
 
 
-def as_json(value: Any) -> bytes:
-    """JSON, of whatever a model may have written."""
-    try:
-        return orjson.dumps(value, default=str)
-    except TypeError:  # a number beyond 64 bits, half a surrogate pair, 255 levels
-        return json.dumps(value, default=str).encode()
-
-
 async def _pieces(work: Work[tuple[str, Any]], stopped: tuple[str, Mapping[str, Any]]) -> AsyncIterator[bytes]:
     async for event in work.events(HEARTBEAT):
         yield b": still here\n\n" if event is None else _event(*event)
@@ -134,4 +140,4 @@ async def _pieces(work: Work[tuple[str, Any]], stopped: tuple[str, Mapping[str, 
 
 
 def _event(name: str, data: Any) -> bytes:
-    return b"event: %s\ndata: %s\n\n" % (name.encode(), as_json(data))
+    return b"event: %s\ndata: %s\n\n" % (name.encode(), any_json(data))

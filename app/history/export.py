@@ -8,8 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import asdict, fields
 from typing import Any, Final
 
-import orjson
-
+from app.core.any_json import any_json
 from app.history.records import ConversationSummary, TurnDetail, TurnSummary
 
 _SUMMARY: Final = tuple(each.name for each in fields(TurnSummary))
@@ -22,7 +21,7 @@ async def as_json_lines(turns: AsyncIterator[TurnDetail]) -> AsyncIterator[bytes
     """One JSON object a line, with all fields."""
     async for turn in turns:
         whole = asdict(turn)
-        yield orjson.dumps({**whole.pop("summary"), **whole}) + b"\n"
+        yield any_json({**whole.pop("summary"), **whole}) + b"\n"
 
 
 async def as_json(conversation: ConversationSummary, turns: AsyncIterator[TurnDetail]) -> AsyncIterator[bytes]:
@@ -30,7 +29,7 @@ async def as_json(conversation: ConversationSummary, turns: AsyncIterator[TurnDe
     head = asdict(conversation)
     # Their number would stand under the same name as the turns themselves.
     del head["last_turn"], head["turns"]
-    yield orjson.dumps(head)[:-1] + b',"turns":['
+    yield any_json(head)[:-1] + b',"turns":['
     comma = b""
     async for line in as_json_lines(turns):
         yield comma + line

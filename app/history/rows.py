@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.any_json import any_json
 from app.db.engine import SQLITE_BEGIN
 from app.history.record import FINE, TurnRecord
 from app.models.conversation import (
@@ -32,6 +33,8 @@ from app.models.turn import (
 # Characters that search looks at, of each text: callers and voices are brief, and each search reads them all.
 _SEARCHED: Final = 1_000
 _LARGEST: Final = 2**31 - 1
+# Levels of a JSON value; what lies deeper is kept as text. Writers of JSON give up at a few hundred.
+_DEEPEST: Final = 50
 
 
 async def write(session: AsyncSession, records: Sequence[TurnRecord]) -> None:
@@ -196,14 +199,16 @@ def _whole(number: int) -> int:
     return max(0, min(number, _LARGEST))
 
 
-def _json(value: Any) -> Any:
-    """A JSON value that every database takes."""
+def _json(value: Any, depth: int = 0) -> Any:
+    """A JSON value that every database takes, and every reader."""
     if isinstance(value, str):
         return clean(value)
+    if isinstance(value, Mapping | list | tuple) and depth >= _DEEPEST:
+        return clean(any_json(value).decode())
     if isinstance(value, Mapping):
-        return {clean(str(name)): _json(inner) for name, inner in value.items()}
+        return {clean(str(name)): _json(inner, depth + 1) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_json(inner) for inner in value]
+        return [_json(inner, depth + 1) for inner in value]
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
         return str(value)
     return value if value is None or isinstance(value, bool | int | float) else str(value)

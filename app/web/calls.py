@@ -121,7 +121,7 @@ async def conversation(request: Request, parts: PartsDep, conversation_id: Id, p
         size=TURNS,
         lasted=lasted(found),
         tool_errors=TOOL_ERRORS,
-        pretty=_pretty,
+        pretty=pretty,
         **_shared(parts),
     )
 
@@ -199,11 +199,11 @@ def lasted(found: ConversationSummary) -> str:
     return f"{minutes // 60} h {minutes % 60} min" if hours < 24 else f"{hours // 24} d {hours % 24} h"
 
 
-def _pretty(value: Any) -> str:
-    """A JSON value, indented; a text that holds one likewise."""
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            return str(value)
-    return json.dumps(value, ensure_ascii=False, indent=2)
+def pretty(value: Any) -> str:
+    """A JSON value, indented; a text that holds one likewise. Tools may answer with anything."""
+    if not isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False, indent=2)
+    try:
+        return json.dumps(json.loads(value), ensure_ascii=False, indent=2)
+    except (ValueError, RecursionError):  # no JSON, or a thousand brackets
+        return value

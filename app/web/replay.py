@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
+from pydantic import Field
 
 from app.api.access import needs
 from app.api.parts import Parts, PartsDep
@@ -23,7 +24,7 @@ router = APIRouter(prefix="/ui/replay")
 _RECENT: Final = 20
 _MOST_PROMPTS: Final = 500
 
-Ids = Annotated[list[int], Query(max_length=MOST_CONVERSATIONS)]
+Ids = Annotated[list[Annotated[int, Field(ge=1, le=2**31 - 1)]], Query(max_length=MOST_CONVERSATIONS)]
 
 
 @router.get("")

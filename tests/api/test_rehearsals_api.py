@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from app.api import sse
 from app.api.parts import Parts
+from app.core.any_json import any_json
 from app.core.permissions import Role
 from lab.providers.answer import Answer, StubToolCall
 from lab.providers.server import StubProviders
@@ -195,7 +196,7 @@ async def test_a_draft_tool_with_a_number_that_no_json_library_likes(
     assert [(each["name"], each["error"]) for each in result["tools"]] == [("look_up", "tool_unreachable")]
     bad = body | {"draft_tools": [draft | {"name": "answer"}]}
     assert (await client.post("/api/playground/turns", json=bad)).json()["code"] == "tool_invalid"
-    assert sse.as_json({"n": 2**70}) == b'{"n": 1180591620717411303424}'
+    assert any_json({"n": 2**70}) == b'{"n": 1180591620717411303424}'
 
 
 async def test_a_replay_that_cannot_begin_is_a_problem(client: httpx2.AsyncClient) -> None:
@@ -253,3 +254,28 @@ async def test_whatever_is_said_there_is_an_answer(client: httpx2.AsyncClient, t
         if response.status_code == 200:
             last = read(response.text)[-1][1] if stream == "true" else response.json()["result"]
             assert last["variables"]["AI_STATUS"] in ("OK", "NO_INPUT")
+
+
+async def test_work_that_nobody_reads_is_ended_and_leaves_its_seat(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "PATIENCE", 0.05)
+    closed = asyncio.Event()
+
+    async def words() -> AsyncGenerator[int, None]:
+        try:
+            for number in range(1_000):
+                yield number
+        finally:
+            closed.set()
+
+    work = sse.Work(words())
+    await asyncio.wait_for(closed.wait(), 2)
+    assert [each async for each in work.events()] == list(range(64))
+    await work.aclose()
+    # One who reads slowly gets all, with pauses that are shorter.
+    work = sse.Work(words())
+    async for number in work.events():
+        assert number is not None
+        if not number % 300:
+            await asyncio.sleep(0.02)
+    assert number == 999
+    await work.aclose()

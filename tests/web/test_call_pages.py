@@ -19,7 +19,7 @@ from app.history.record import ABANDONED, UNDELIVERED, Span
 from app.history.rows import write
 from app.web.call_query import CallQuery
 from app.web.call_words import ERRORS, STATUSES, TOOL_ERRORS
-from app.web.calls import clip, money
+from app.web.calls import clip, money, pretty
 from tests.api.conftest import client_for
 from tests.history.conftest import START, make_tool, make_turn
 
@@ -331,3 +331,8 @@ def test_money_and_long_texts() -> None:
     ]  # fmt: skip
     assert clip("a\n b") == "a b"
     assert clip("x" * 500) == "x" * 159 + "…"
+
+
+@pytest.mark.parametrize("told", ["[" * 5_000, '{"a":' * 3_000 + "1" + "}" * 3_000, "9" * 5_000, "no JSON"])
+def test_what_a_tool_answered_is_shown_whatever_it_is(told: str) -> None:
+    assert pretty(told) == told

@@ -36,7 +36,8 @@ async def test_without_calls_the_page_says_so(client: httpx2.AsyncClient) -> Non
 
 
 async def test_what_is_no_conversation_is_refused(client: httpx2.AsyncClient) -> None:
-    assert (await client.get("/ui/replay?conversation=x")).status_code == 422
+    for nobody in ("x", "-1", str(2**70)):
+        assert (await client.get(f"/ui/replay?conversation={nobody}")).status_code == 422
     many = "&".join(f"conversation={number}" for number in range(1, 30))
     assert (await client.get(f"/ui/replay?{many}")).status_code == 422
 
