@@ -43,6 +43,15 @@ from app.tools.execution import RunsTools
 
 _log = structlog.get_logger(__name__)
 
+# Fields of events that hold what was said, as the log marks it. No event has two of one mark.
+_MARKED = {
+    "arguments": "tool_arguments",
+    "result": "tool_result",
+    "request": "tool_arguments",
+    "text": "answer_text",
+    "output": "messages",
+    "data": "messages",
+}
 # Tools that a model calls at once run at once, but not without bound.
 _MAX_PARALLEL_TOOLS = 8
 
@@ -169,14 +178,25 @@ class Agent:
                 _log.info("agent.prompt_not_warmed", prompt=prompt.name, error=error.code, detail=str(error))
             await asyncio.sleep(pause if self._graphs.compiled > compiled else 0)
 
-    def _graph(self, ref: ModelRef, prompt: Prompt, rehearsed: Rehearsed | None = None) -> Graph:
-        options = ModelOptions(prompt.temperature, self._max_tokens)
-        chosen = rehearsed.tools if rehearsed is not None else None
-        tools = self._tools.select(prompt.tools) if chosen is None else chosen
-        wanted = Configuration(ref, options, prompt, tools)
+    def _graph(self, ref: ModelRef, prompt: Prompt) -> Graph:
+        wanted = self._wanted(ref, prompt, self._tools.select(prompt.tools))
+        return self._graphs.get(wanted, self._models.chat_model, self._models.explain)
+
+    async def _rehearsed_graph(self, ref: ModelRef, prompt: Prompt, rehearsed: Rehearsed) -> Graph:
+        tools = self._tools.select(prompt.tools) if rehearsed.tools is None else rehearsed.tools
+        wanted = self._wanted(ref, prompt, tools)
         # What calls have compiled serves a rehearsal too; it holds nothing of the prompt's text.
-        graphs = self._graphs if rehearsed is None or wanted in self._graphs else self._rehearsed_graphs
-        return graphs.get(wanted, self._models.chat_model, self._models.explain)
+        of_calls = all(tool.version for tool in tools) and wanted in self._graphs  # never with a draft among them
+        graphs = self._graphs if of_calls else self._rehearsed_graphs
+        return await graphs.get_aside(wanted, self._models.chat_model, self._models.explain)
+
+    async def _graph_and_stand_in(self, ref: ModelRef, turn: TurnRequest) -> tuple[Graph, RunsTools | None]:
+        if turn.rehearsed is None:
+            return self._graph(ref, turn.prompt), None
+        return await self._rehearsed_graph(ref, turn.prompt, turn.rehearsed), turn.rehearsed.executor
+
+    def _wanted(self, ref: ModelRef, prompt: Prompt, tools: tuple[ToolDefinition, ...]) -> Configuration:
+        return Configuration(ref, ModelOptions(prompt.temperature, self._max_tokens), prompt, tools)
 
     async def _recall(self, turn: TurnRequest) -> Conversation[TurnMessages]:
         if turn.conversation is None:
@@ -192,8 +212,7 @@ class Agent:
     ) -> AsyncGenerator[AgentEvent, None]:
         """One model's try at the turn."""
         loop = asyncio.get_running_loop()
-        graph = self._graph(ref, turn.prompt, turn.rehearsed)
-        stand_in = turn.rehearsed.executor if turn.rehearsed is not None else None
+        graph, stand_in = await self._graph_and_stand_in(ref, turn)
         context = TurnContext(CallContext(turn.turn_id, turn.variables, turn.deadline), self._debug, stand_in)
         sign_by = first_sign_by(loop.time(), turn.deadline, last=last)
         items = self._attempt_graph(graph, messages, context)
@@ -276,6 +295,5 @@ def _debug_fields(event: AgentEvent) -> dict[str, Any]:
     fields: dict[str, Any] = {"event_type": type(event).__name__}
     for slot in event.__slots__:
         # What was said goes only into fields that LOG_SPEECH can drop.
-        name = {"arguments": "tool_arguments", "result": "tool_result", "text": "answer_text"}.get(slot, slot)
-        fields[name] = getattr(event, slot)
+        fields[_MARKED.get(slot, slot)] = getattr(event, slot)
     return fields

@@ -206,21 +206,48 @@ class Graphs:
             ModelError: what ``chat_model`` raises.
         """
         key = wanted.key
-        graph = self._kept.get(key)
-        if graph is None:
-            prompt, ref = wanted.prompt, wanted.ref
-            rules = Rules(
-                actions=action_tools(prompt.actions, [tool.name for tool in wanted.tools]),
-                output=None if prompt.output_schema is None else OutputSchema(prompt.output_schema),
-            )
-            http_tools: list[BaseTool] = [HttpTool(tool, self._executor) for tool in wanted.tools]
-            graph = build_graph(chat_model(ref, wanted.options), http_tools, rules, lambda error: explain(ref, error))
-            self._kept[key] = graph
-            self.compiled += 1
-            if len(self._kept) > self._most:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(key)
+        if (graph := self._found(key)) is None:
+            graph = self._keep(key, self._compile(wanted, chat_model(wanted.ref, wanted.options), explain))
         return graph
+
+    async def get_aside(
+        self,
+        wanted: Configuration,
+        chat_model: Callable[[ModelRef, ModelOptions], BaseChatModel],
+        explain: Callable[[ModelRef, Exception], ProviderError],
+    ) -> Graph:
+        """As :meth:`get`, compiled in a thread: with hundreds of tools it takes half a second, in which the event loop
+        has calls to serve."""
+        key = await asyncio.to_thread(lambda: wanted.key)
+        if (graph := self._found(key)) is None:
+            model = chat_model(wanted.ref, wanted.options)
+            graph = self._keep(key, await asyncio.to_thread(self._compile, wanted, model, explain))
+        return graph
+
+    def _found(self, key: GraphKey) -> Graph | None:
+        graph = self._kept.get(key)
+        if graph is not None:
+            self._kept.move_to_end(key)
+        return graph
+
+    def _keep(self, key: GraphKey, graph: Graph) -> Graph:
+        self._kept[key] = graph
+        self._kept.move_to_end(key)
+        self.compiled += 1
+        if len(self._kept) > self._most:
+            self._kept.popitem(last=False)
+        return graph
+
+    def _compile(
+        self, wanted: Configuration, model: BaseChatModel, explain: Callable[[ModelRef, Exception], ProviderError]
+    ) -> Graph:
+        prompt, ref = wanted.prompt, wanted.ref
+        rules = Rules(
+            actions=action_tools(prompt.actions, [tool.name for tool in wanted.tools]),
+            output=None if prompt.output_schema is None else OutputSchema(prompt.output_schema),
+        )
+        tools: list[BaseTool] = [HttpTool(tool, self._executor) for tool in wanted.tools]
+        return build_graph(model, tools, rules, lambda error: explain(ref, error))
 
 
 def _key_of(tool: ToolDefinition) -> ToolKey:

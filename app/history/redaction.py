@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
+from urllib.parse import unquote_plus
 
 import regex  # type: ignore[import-untyped]
 import structlog
@@ -59,6 +60,7 @@ class Redaction:
                 record,
                 caller_text="",
                 answer_text="",
+                detail=self._text(record.detail, time.monotonic() + BUDGET),
                 action_data="",
                 output={},
                 variables={},
@@ -93,8 +95,23 @@ class Redaction:
             tool,
             arguments=self._value(tool.arguments, by),
             result=self._text(tool.result, by),
-            request=self._value(tool.request, by),
+            request=tool.request and self._request(tool.request, by),
         )
+
+    def _request(self, request: Mapping[str, Any], by: float) -> dict[str, Any]:
+        headers = {name: self._sent(value, by) for name, value in (request.get("headers") or {}).items()}
+        url, body = self._sent(request.get("url") or "", by), request.get("body")
+        return {**request, "url": url, "headers": headers, "body": body and self._sent(body, by)}
+
+    def _sent(self, text: str, by: float) -> str:
+        """A text as it went over the wire: of ``ada%40example.org``, ``ada@example.org`` is looked through, too, and
+        then shown."""
+        text = self._text(text, by)
+        if not self._expressions or ("%" not in text and "+" not in text):
+            return text
+        plain = unquote_plus(text)
+        masked = self._text(plain, by)
+        return text if masked == plain else masked
 
     def _value(self, value: Any, by: float) -> Any:
         """A JSON value; of a number that matches, nothing stays a number. Names of fields are kept."""

@@ -418,6 +418,16 @@ async def test_debug_mode_logs_every_step_in_the_marked_fields(
     assert all("messages=" in line or "tool_arguments=" in line for line in lines)
 
 
+async def test_debug_mode_marks_what_a_tool_was_sent(bench: MakeBench, capsys: pytest.CaptureFixture[str]) -> None:
+    async with raw_server(response(b"{}")) as server:
+        definition = tool(server.url + "/x?q={{ id }}", {"id": {"type": "string"}})
+        made = bench([call("look_up", {"id": "ID-1"})], ["Hi."], tools=(definition,), debug_mode=True)
+        await run(made.agent, turn("question"))
+    out = capsys.readouterr().out
+    assert "ToolFinished" in out
+    assert "request=" not in out
+
+
 async def test_a_turn_that_fails_or_is_cancelled_leaves_where_its_time_went(bench: MakeBench) -> None:
     async with raw_server(response(b"{}")) as server:
         definition = tool(server.url + "/x")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from app.agent import graph
 from app.agent.events import ToolFinished, Usage
 from app.agent.turn import Rehearsed
 from app.agent.warm import Rewarming
@@ -119,3 +121,20 @@ async def test_a_warming_that_fails_does_not_end_the_next_ones() -> None:
                 await asyncio.sleep(0)
     running.cancel()
     await asyncio.wait((running,))
+
+
+async def test_hundreds_of_tools_are_made_ready_without_holding_up_the_calls(bench: MakeBench) -> None:
+    made = bench(["a"])
+    parameters = {"type": "object", "properties": {f"p{number}": {"type": "string"} for number in range(10)}}
+    tools = tuple(replace(TOOL, id=number, name=f"t{number}", parameters=parameters) for number in range(1, 400))
+    compiling: list[bool] = []
+    build = graph.build_graph
+
+    def watched(*arguments: Any) -> Any:
+        compiling.append(threading.current_thread() is threading.main_thread())
+        return build(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(graph, "build_graph", watched)
+        await run(made.agent, turn(rehearsed=Rehearsed(tools)))
+    assert compiling == [False]

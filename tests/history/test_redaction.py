@@ -64,6 +64,30 @@ def test_what_expressions_match_is_masked_in_every_place() -> None:
     assert kept.tools[0].arguments == {"card": "***", "list": ["***"]}
 
 
+def test_what_a_request_holds_is_found_however_it_is_encoded() -> None:
+    request = {
+        "method": "POST",
+        "url": "https://shop.test/a%2Fb?mail=ada%40example.org&card=4111+1111+1111+1111",
+        "headers": {"X-Mail": "ada%40example.org"},
+        "body": "mail=ada%40example.org&note=fine",
+    }
+    told = Redaction(expressions=[r"[\w.]+@[\w.]+", r"(?:\d{4} ?){4}"])
+    assert told.tool(make_tool(request=request)).request == {
+        "method": "POST",
+        "url": "https://shop.test/a/b?mail=***&card=***",
+        "headers": {"X-Mail": "***"},
+        "body": "mail=***&note=fine",
+    }
+    harmless = {**request, "url": "https://shop.test/a%2Fb?c=d+e", "headers": {}, "body": None}
+    assert told.tool(make_tool(request=harmless)).request == harmless
+    assert told.tool(make_tool()).request is None
+
+
+def test_error_sentences_are_looked_through_where_no_texts_are_kept_either() -> None:
+    kept = Redaction(texts=False, expressions=[CARD]).turn(make_turn(detail="refused: 4111111111111111"))
+    assert kept.detail == "refused: ***"
+
+
 def test_without_texts_no_word_is_left_and_what_happened_is() -> None:
     record = make_turn(
         caller_text="WORD",
