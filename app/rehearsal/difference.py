@@ -8,11 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from app.history.record import ToolCallRecord
+from app.history.record import ABANDONED, UNDELIVERED, ToolCallRecord
 from app.rehearsal.recorded import NOT_RECORDED
 
 # Words of an answer that are compared; more take too long, and nobody listens to them.
-_MOST_WORDS: Final = 400
+_MOST_WORDS: Final = 200
+
+# Statuses of a turn that no dialplan ever saw.
+_NOT_DELIVERED: Final = {
+    ABANDONED: "the caller hung up before the answer; AI_STATUS would be",
+    UNDELIVERED: "the answer was not delivered; AI_STATUS would be",
+}
 
 What = Literal["status", "action", "output", "tools", "unrecorded", "answer"]
 
@@ -51,7 +57,8 @@ def differences(before: TurnFacts, now: TurnFacts) -> tuple[Difference, ...]:
     found: list[Difference] = []
     if before.status != now.status:
         why = f" ({now.error})" if now.error else ""
-        found.append(Difference("status", f"AI_STATUS was {before.status}, is {now.status}{why}"))
+        was = _NOT_DELIVERED.get(before.status, f"AI_STATUS was {before.status}, is")
+        found.append(Difference("status", f"{was} {now.status}{why}"))
     old, new = _action(before), _action(now)
     if old != new:
         found.append(Difference("action", f"the action was {old}, is {new}"))

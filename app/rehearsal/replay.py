@@ -190,7 +190,8 @@ class Replay:
                     executor=recorded if self._plan.tools_mode == "recorded" else None,
                 )
                 original, replayed = facts_then(turn, records[index]), facts_now(await self._play(scene))
-                found = differences(original, replayed)
+                # In a thread: long answers of the same few words take tens of milliseconds to compare.
+                found = await asyncio.to_thread(differences, original, replayed)
                 done.append(
                     TurnReplayed(
                         stored.id,

@@ -239,3 +239,10 @@ async def test_closing_it_cancels_all_its_turns(house: House, stub: StubProvider
         await asyncio.gather(waiting, return_exceptions=True)
     await asyncio.wait_for(asyncio.gather(*(each.closed.wait() for each in stub.requests)), 2)
     assert house.memory.status().conversations == 0
+
+
+async def test_of_a_caller_who_hung_up_no_status_is_made_up(house: House) -> None:
+    await house.prompt()
+    number = await keep(house, "k", {"caller_text": "Hi", "status": "ABANDONED", "answer_text": "", "model": ""})
+    (turn,) = turns_of(await replay(house, number))
+    assert turn.differences[0].summary == "the caller hung up before the answer; AI_STATUS would be OK"
