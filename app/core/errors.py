@@ -10,8 +10,12 @@ Each room has one root of its own below :class:`GatewayError`::
     ├── prompts.errors.PromptError
     ├── tools.errors.ToolError
     ├── memory.errors.MemoryFailure
+    ├── accounts.errors.AccountError
+    ├── history.errors.HistoryError
     ├── agent.errors.AgentError
-    └── calls.errors.CallError
+    ├── calls.errors.CallError
+    ├── calls.errors.DialplanInvalid
+    └── rehearsal.errors.RehearsalError
 """
 
 from __future__ import annotations

@@ -42,12 +42,6 @@ class TurnBody(BaseModel):
     answer_text: str = Field(examples=["It arrives tomorrow."])
 
 
-def _tool(tool: dict[str, Any]) -> ToolCallBody:
-    request = tool.get("request")
-    sent = ToolRequestBody.model_construct(**request) if request else None
-    return ToolCallBody.model_construct(**{**tool, "request": sent})
-
-
 class ConversationBody(BaseModel):
     """A line of the list of conversations. Counts, tokens and cost are of all turns, also of those deleted for age."""
 
@@ -188,3 +182,9 @@ class StatisticsBody(BaseModel):
     bucket_minutes: int = Field(examples=[15])
     total: BucketBody
     buckets: list[BucketBody]
+
+
+def _tool(tool: dict[str, Any]) -> ToolCallBody:
+    request = tool.get("request")
+    sent = ToolRequestBody.model_construct(**request) if request else None
+    return ToolCallBody.model_construct(**{**tool, "request": sent})

@@ -205,7 +205,7 @@ function watch(view) {
   });
   addEventListener("pagehide", close);
   addEventListener("pageshow", (event) => { if (event.persisted && !source) open(); });
-  open();
+  if (!document.hidden) open();
 }
 
 const root = document.querySelector("[data-live]");
