@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -30,6 +31,7 @@ class Samples:
     Attributes:
         today: None: the database does not answer.
         statistics: By hours up to now.
+        openapi: The document about the API, as it is sent. Drawn once: it cannot change while the service runs.
         suggested_password: For a user in Asterisk, where there is none yet; the same on every page until a restart.
         rendered: Parts of pages by name, as they are sent to all who watch.
     """
@@ -43,6 +45,7 @@ class Samples:
     rendered: dict[str, Sampled[bytes]] = field(
         default_factory=lambda: {name: Sampled(DRAWN_EVERY) for name in ("api", "dashboard", "start")}
     )
+    openapi: Sampled[bytes] = field(default_factory=lambda: Sampled(math.inf))
     examinations: Examinations = field(default_factory=Examinations)
     watchers: Watchers = field(default_factory=Watchers)
     suggested_password: str = field(default_factory=readable_password, repr=False)
