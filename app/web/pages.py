@@ -131,7 +131,8 @@ def done(request: Request, address: str, message: str, level: Level = "ok") -> R
 
 def error_page(request: Request, problem: Problem) -> HTMLResponse:
     """What :mod:`app.api.problems` shows below ``/ui``."""
-    return render(request, "error.html", status_code=problem.status, problem=problem)
+    sent = request.method == "POST" and "hx-request" not in request.headers
+    return render(request, "error.html", status_code=problem.status, problem=problem, sent=sent)
 
 
 def _flash_of(request: Request) -> Flash | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
@@ -13,9 +14,12 @@ from starlette.responses import Response
 from app.api.access import needs
 from app.api.guard import UserDep
 from app.api.parts import Parts, PartsDep
-from app.api.prompt_check import doubts_of, known_variables
+from app.api.problems import status_for
+from app.api.prompt_check import CALL_VARIABLES, doubts_of, known_variables
 from app.api.prompt_files import model_problem
+from app.core.errors import GatewayError
 from app.core.permissions import Permission
+from app.db.errors import DatabaseError
 from app.models.names import name_key
 from app.prompts.draft import PromptDraft
 from app.prompts.errors import PromptConflict, PromptNameTaken, PromptNotFound
@@ -128,12 +132,25 @@ async def save(request: Request, parts: PartsDep, user: UserDep, prompt_id: Id) 
         form.status = 409
         form.errors[""] = "Somebody deleted this prompt in the meantime. What you typed is below: save it as a new one."
         return await _page(request, parts, form)
+    except DatabaseError as error:
+        return await _unread(request, parts, form, prompt_id, error)
     conflict = None
     if isinstance(form.refused, PromptConflict):
-        conflict = await _conflict(parts, current, draft, expected)
+        try:
+            conflict = await _conflict(parts, current, draft, expected)
+        except DatabaseError as error:
+            return await _unread(request, parts, form, prompt_id, error)
         form.values["expected_version"] = str(current.summary.latest_version)
         form.values["expected_published"] = str(current.summary.published_version or 0)
     return await _page(request, parts, form, current, conflict=conflict)
+
+
+async def _unread(request: Request, parts: Parts, form: Form, prompt_id: int, error: DatabaseError) -> HTMLResponse:
+    """The form as it was typed, while the database cannot say what the prompt is like; it can be sent again."""
+    form.status = status_for(error)
+    form.errors.setdefault("", str(error))
+    form.errors[""] += " Nothing that you typed is lost: it is below. Save it again once the database answers."
+    return await _page(request, parts, form, prompt_id=prompt_id)
 
 
 async def _draft(parts: Parts, form: Form) -> PromptDraft:
@@ -177,9 +194,13 @@ async def _conflict(parts: Parts, current: PromptRecord, draft: PromptDraft, exp
 async def _saved(
     request: Request, parts: Parts, form: Form, record: PromptRecord, by: str, *, publish: bool
 ) -> Response:
-    if form.flag("default") and not record.summary.is_default:
-        record = await parts.prompts.set_default(record.prompt.id, by=by)
     number = record.summary.latest_version
+    if form.flag("default") and not record.summary.is_default:
+        try:
+            record = await parts.prompts.set_default(record.prompt.id, by=by)
+        except GatewayError as error:  # the version is there: shown again, the form would be saved a second time
+            message = f"Version {number} is saved, but it is not the default: {error}"
+            return done(request, f"/ui/prompts/{record.prompt.id}", message, "warning")
     if not publish:
         message = f"Version {number} is saved as a draft. Calls do not use it until it is published."
     elif record.summary.is_default:
@@ -197,6 +218,7 @@ async def _page(
     form: Form,
     record: PromptRecord | None = None,
     *,
+    prompt_id: int | None = None,
     doubts: list[Finding] | None = None,
     from_version: int | None = None,
     conflict: Conflict | None = None,
@@ -205,17 +227,19 @@ async def _page(
     if record is not None and summary is not None:
         form.values.setdefault("expected_version", str(summary.latest_version))
         form.values.setdefault("expected_published", str(summary.published_version or 0))
+        prompt_id = summary.id
     values: dict[str, Any] = {
         "prompt": summary,
         "record": record,
         "form": form,
-        "action": f"/ui/prompts/{summary.id}" if summary else "/ui/prompts/new",
+        "prompt_id": prompt_id,
+        "action": f"/ui/prompts/{prompt_id}" if prompt_id else "/ui/prompts/new",
         "rows": action_rows(form),
         "tools": _tools(parts, form),
         "models": [each for each in parts.models.statuses() if each.configured],
         "default_model": str(parts.models.default),
         "default_timeout": parts.settings.ai_turn_timeout,
-        "variables": await known_variables(parts),
+        "variables": await _variables(parts),
         "doubts": doubts or [],
         "labels": LABELS,
         "from_version": from_version,
@@ -223,6 +247,13 @@ async def _page(
         "max_content": MAX_CONTENT_CHARS,
     }
     return render(request, "prompts/edit.html", status_code=200 if form.ok else form.status, **values)
+
+
+async def _variables(parts: Parts) -> Mapping[str, str]:
+    try:
+        return await known_variables(parts)
+    except DatabaseError:  # they help to write, and nothing more
+        return CALL_VARIABLES
 
 
 def _tools(parts: Parts, form: Form) -> list[tuple[str, str]]:

@@ -15,9 +15,11 @@ from starlette.responses import Response
 from app.api.access import needs
 from app.api.guard import UserDep
 from app.api.parts import Parts, PartsDep
+from app.api.problems import status_for
 from app.api.tool_work import providers_of
 from app.core.permissions import Permission
 from app.db.audit import MASK
+from app.db.errors import DatabaseError
 from app.tools.definition import ToolDefinition
 from app.tools.errors import ToolConflict, ToolNameTaken, ToolNotFound
 from app.tools.provider_rules import SchemaWarning, warnings_of
@@ -117,6 +119,11 @@ async def save(request: Request, parts: PartsDep, user: UserDep, tool_id: Id) ->
         form.status = 409
         form.errors[""] = "Somebody deleted this tool in the meantime. What you typed is below: save it as a new tool."
         return _page(request, form)
+    except DatabaseError as error:
+        form.status = status_for(error)
+        form.errors.setdefault("", str(error))
+        form.errors[""] += " Nothing that you typed is lost: it is below. Save it again once the database answers."
+        return _page(request, form, tool_id=tool_id)
     conflict = None
     if definition is not None and isinstance(form.refused, ToolConflict):
         conflict = await asyncio.to_thread(_conflict, current, definition)
@@ -242,18 +249,24 @@ def _page(
     form: Form,
     record: ToolRecord | None = None,
     *,
+    tool_id: int | None = None,
     warnings: tuple[SchemaWarning, ...] = (),
     from_version: int | None = None,
     conflict: Conflict | None = None,
 ) -> HTMLResponse:
     tool = record.summary if record else None
-    label = "Create the tool" if tool is None else f"Save as version {tool.version + 1}"
+    if tool is not None:
+        tool_id = tool.id
+        label = f"Save as version {tool.version + 1}"
+    else:
+        label = "Save as a new version" if tool_id else "Create the tool"
     if conflict is not None:
         label = f"Save over version {conflict.version}"
     values: Mapping[str, Any] = {
         "tool": tool,
         "form": form,
-        "action": f"/ui/tools/{tool.id}" if tool else "/ui/tools/new",
+        "tool_id": tool_id,
+        "action": f"/ui/tools/{tool_id}" if tool_id else "/ui/tools/new",
         "saved_at": record.created_at if record else None,
         "saved_by": record.created_by if record else "",
         "secrets": secret_fields(record.definition.request) if record else [],

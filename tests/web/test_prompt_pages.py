@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlencode
 
 import httpx2
@@ -16,6 +16,7 @@ from fastapi import FastAPI
 
 from app.api.parts import Parts
 from app.core.permissions import Role
+from app.db.errors import DatabaseUnavailable
 from app.history.rows import write
 from app.prompts.draft import PromptDraft
 from app.prompts.prompt import Action
@@ -528,3 +529,47 @@ async def test_a_viewer_looks_and_is_offered_no_change(app: FastAPI, parts: Part
         assert "New prompt" not in await read(client, "/ui/prompts")
         assert (await client.get("/ui/prompts/new")).status_code == 403
         assert (await send(client, f"/ui/prompts/{record.prompt.id}", {})).status_code == 403
+
+
+# -- the database is away
+
+
+async def test_what_was_typed_while_the_database_was_away_can_be_saved_later(
+    client: httpx2.AsyncClient, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = await add(parts)
+    for address in (f"/ui/prompts/{record.prompt.id}", "/ui/prompts/new"):
+        fields = changed(await opened(client, address), content="Typed.", name="typed", action="publish")
+        with monkeypatch.context() as away:
+            away.setattr(parts.database, "session", no_answer)
+            refused = await send(client, address, fields)
+        assert refused.status_code == 503
+        assert "PostgreSQL at db does not answer." in refused.text
+        again = changed(fields_in(refused.text, address), name=f"typed {len(address)}")
+        assert dict(again)["content"] == "Typed."
+        assert (await send(client, address, [*again, ("action", "publish")])).status_code == 303
+    assert (await parts.prompts.get(record.prompt.id)).prompt.content == "Typed."
+
+
+async def test_a_version_that_could_not_become_the_default_is_saved_once(
+    client: httpx2.AsyncClient, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = await add(parts)
+    address = f"/ui/prompts/{record.prompt.id}"
+    fields = changed(await opened(client, address), content="Typed.", default="on", action="publish")
+    monkeypatch.setattr(parts.prompts, "set_default", no_answer)
+    saved = await send(client, address, fields)
+    assert (saved.status_code, saved.headers["location"]) == (303, address)
+    assert "Version 2 is saved, but it is not the default" in html.unescape(await read(client, address))
+
+
+async def test_the_page_of_an_error_says_where_what_was_typed_is(client: httpx2.AsyncClient) -> None:
+    fields = [(f"field{number}", "") for number in range(6_000)]
+    page = await send(client, "/ui/prompts/new", fields)
+    assert page.status_code == 400
+    assert "Back button" in page.text
+    assert "Back button" not in (await client.get("/ui/prompts/99")).text
+
+
+def no_answer(*_: object, **__: object) -> NoReturn:
+    raise DatabaseUnavailable("PostgreSQL at db does not answer.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlencode
 
 import httpx2
@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from app.api.parts import Parts
 from app.core.permissions import Role
+from app.db.errors import DatabaseUnavailable
 from app.tools.records import ToolRecord
 from app.tools.validation import parse_definition
 from tests.api.conftest import client_for
@@ -544,3 +545,26 @@ async def test_what_cannot_be_imported_is_said_and_nothing_is_lost(
     assert words in html.unescape(response.text)
     assert 'role="alert"' in response.text
     assert fields.get("document", "")[:50] in html.unescape(response.text)
+
+
+async def test_what_was_typed_while_the_database_was_away_can_be_saved_later(
+    client: httpx2.AsyncClient, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_answer(*_: object, **__: object) -> NoReturn:
+        raise DatabaseUnavailable("PostgreSQL at db does not answer.")
+
+    tool = (await parts.tools.list()).items[0]
+    for address in (f"/ui/tools/{tool.id}", "/ui/tools/new"):
+        fields = changed(
+            await opened(client, address), description="Typed.", name="typed", request_url="https://shop.example/{id}"
+        )
+        with monkeypatch.context() as away:
+            away.setattr(parts.database, "session", no_answer)
+            refused = await send(client, address, fields)
+        assert refused.status_code == 503
+        assert "PostgreSQL at db does not answer." in refused.text
+        again = changed(fields_in(refused.text), name=f"typed_{len(address)}")
+        assert dict(again)["description"] == "Typed."
+        saved = await send(client, address, again)
+        assert saved.status_code == 303, errors_in(saved.text)
+    assert (await parts.tools.get(tool.id)).definition.description == "Typed."
