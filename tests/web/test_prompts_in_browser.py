@@ -158,3 +158,29 @@ def test_a_prompt_is_written_on_a_phone(phone: Page) -> None:
     assert phone.evaluate("document.documentElement.scrollWidth") <= 390
     phone.get_by_role("button", name="Save and publish").click()
     expect(phone.locator(".banner.ok")).to_contain_text("Version 2 is published.")
+
+
+def test_the_back_button_brings_back_what_could_not_be_saved(page: Page, complaints: Complaints) -> None:
+    complaints.allow("503")
+    away = "<title>Away</title><h1>The database does not answer</h1>"
+    text = "What I typed for an hour."
+    for address, name in (("/ui/prompts/new", "late"), ("/ui/tools/new", "late_one")):
+        page.goto(address)
+        page.fill("#f-name", name)
+        if address == "/ui/prompts/new":
+            type_into(page, "content", text)
+        else:
+            page.fill("#f-description", text)
+        page.route("**" + address, lambda it: it.fulfill(status=503, body=away, content_type="text/html"))
+        page.evaluate("document.querySelector('main form[id]').noValidate = true")
+        page.evaluate("document.querySelector('main form[id]').requestSubmit()")
+        expect(page.get_by_role("heading", name="The database does not answer")).to_be_visible()
+        page.unroute("**" + address)
+        page.go_back()
+        expect(page.locator("#f-name")).to_have_value(name)
+        if address == "/ui/prompts/new":
+            expect(editor(page, "content")).to_have_text(text)
+            expect(page.locator("#saving")).to_contain_text("What you sent is here again.")
+        else:
+            expect(page.locator("#f-description")).to_have_value(text)
+        page.evaluate("addEventListener('beforeunload', (event) => event.stopImmediatePropagation(), true)")

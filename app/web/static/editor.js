@@ -42,6 +42,7 @@ class Editor {
     area.before(this.box);
     this.view = new EditorView({ parent: this.box, state: EditorState.create({ doc: area.value, extensions: this.extensions() }) });
     this.view.dom.style.setProperty("--rows", area.rows);
+    this.measure();
     this.box.append(area, this.message);
     this.unfollow = followTheSystem(this.view);
     this.hide();
@@ -78,6 +79,18 @@ class Editor {
     return checking(check, (error) => { this.failure = error; this.say(); });
   }
 
+  /** An editor further down than the window measures its lines only once it is scrolled to. Until then, as on paper and
+   * in pictures of a page, the numbers beside them would stand closer than the lines do. So it is in the window for once. */
+  measure() {
+    const { style } = this.box;
+    style.width = `${this.box.clientWidth}px`;
+    style.position = "fixed";
+    style.top = "0";
+    this.view.requestMeasure();
+    this.view.coordsAtPos(0); // measures at once: nothing of this is painted
+    for (const name of ["width", "position", "top"]) style.removeProperty(name);
+  }
+
   // -- the textarea behind it
 
   /** Out of sight, but in its place: a label, a link to it and the browser's own complaints still find it. */
@@ -107,15 +120,17 @@ class Editor {
 
   read() { return NATIVE.get.call(this.area); }
 
-  /** From outside: the editor follows, and one can undo it. No event is fired, as for any field that a script sets. */
+  /** From outside: the editor follows, and one can undo it. No event is fired, as for any field that a script sets.
+   * Whether it differed. */
   write(text) {
     NATIVE.set.call(this.area, text);
     const { doc } = this.view.state;
     const now = this.read();
-    if (doc.length === now.length && doc.toString() === now) return;
+    if (doc.length === now.length && doc.toString() === now) return false;
     this.silent = true;
     this.view.dispatch({ changes: { from: 0, to: doc.length, insert: now }, userEvent: "set" });
     this.silent = false;
+    return true;
   }
 
   updated(update) {
@@ -250,6 +265,16 @@ export function goTo(area, line, column = 1) {
 }
 
 attach();
+
+// Somebody came back to the page, and the browser has put what they typed into the textareas, past the editors.
+addEventListener("pageshow", () => {
+  for (const [area, editor] of editors) {
+    if (!editor.write(editor.read())) continue;
+    editor.changed = true;
+    area.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+});
+
 document.addEventListener("htmx:after:swap", () => {
   for (const [area, editor] of editors) {
     if (!area.isConnected) {

@@ -10,6 +10,7 @@ const DRAFT = "asterisk-ai.draft";
 const form = document.getElementById("prompt-form");
 const content = form.elements.namedItem("content");
 const kept = `asterisk-ai.form:${location.pathname}`;
+const sent = `asterisk-ai.sent:${location.pathname}`;
 const typed = (name) => form.elements.namedItem(name)?.value ?? "";
 let variables = [...document.querySelectorAll("[data-variable]")].map((item) => ({
   label: item.dataset.variable, detail: item.querySelector("small")?.textContent ?? "",
@@ -240,7 +241,7 @@ function attempt(address) {
     ["temperature", number_("temperature")], ["timeout", number_("timeout")]);
   try {
     sessionStorage.setItem(DRAFT, `{${parts.map(([name, text]) => `${JSON.stringify(name)}: ${text}`).join(", ")}}`);
-    sessionStorage.setItem(kept, JSON.stringify([...new FormData(form)].filter(([, value]) => typeof value === "string")));
+    keep(kept);
   } catch {
     saying.textContent = "This prompt is too large for the browser to hand over. Save it as a draft and choose it in the playground.";
     return;
@@ -256,9 +257,17 @@ for (const [id, address] of [["try", "/ui/playground?draft=1"], ["replay-with", 
   button.addEventListener("click", () => attempt(address));
 }
 
+function keep(key) {
+  sessionStorage.setItem(key, JSON.stringify([...new FormData(form)].filter(([, value]) => typeof value === "string")));
+}
+
+/** What was tried; or what was sent, where the Back button led here: the browser itself brings back but a part of it. */
 function restore() {
-  const stored = sessionStorage.getItem(kept);
+  const back = performance.getEntriesByType("navigation")[0]?.type === "back_forward";
+  const tried = sessionStorage.getItem(kept);
+  const stored = tried ?? (back ? sessionStorage.getItem(sent) : null);
   sessionStorage.removeItem(kept);
+  if (!back) sessionStorage.removeItem(sent);
   if (!stored || document.getElementById("form-errors")) return;
   const values = new Map();
   for (const [name, value] of JSON.parse(stored)) values.set(name, [...(values.get(name) ?? []), value]);
@@ -272,7 +281,9 @@ function restore() {
     else if (control.tagName === "INPUT") control.value = all(control.name)[0] ?? "";
   }
   changed = true;
-  document.getElementById("saving").textContent = "What you tried is here again. It is not saved yet.";
+  document.getElementById("saving").textContent = tried
+    ? "What you tried is here again. It is not saved yet."
+    : "What you sent is here again. If it was saved, the list of versions has it.";
 }
 restore();
 
@@ -293,8 +304,14 @@ function tooLarge() {
 form.addEventListener("submit", (event) => {
   const why = tooLarge();
   document.getElementById("saving").textContent = why && `${why} Nothing was sent and nothing is lost: shorten it.`;
-  if (why) event.preventDefault();
-  else changed = false;
+  if (why) {
+    event.preventDefault();
+    return;
+  }
+  changed = false;
+  try {
+    keep(sent);
+  } catch { /* larger than the browser keeps: it brings back the large fields by itself */ }
 });
 addEventListener("beforeunload", (event) => { if (changed) event.preventDefault(); });
 
