@@ -111,19 +111,25 @@ async def conversation(request: Request, parts: PartsDep, conversation_id: Id, p
     except ConversationNotFound:
         return render(request, "calls/missing.html", status_code=404, conversation_id=conversation_id, **_shared(parts))
     published = {prompt.id for prompt in parts.prompt_catalog.all()}
-    return render(
-        request,
-        "calls/conversation.html",
-        conversation=found,
-        turns=[_view(each, published) for each in turns.items],
-        total=turns.total,
-        page=page,
-        size=TURNS,
-        lasted=lasted(found),
-        tool_errors=TOOL_ERRORS,
-        pretty=pretty,
-        **_shared(parts),
-    )
+    shared = _shared(parts)
+
+    def rendered() -> HTMLResponse:
+        return render(
+            request,
+            "calls/conversation.html",
+            conversation=found,
+            turns=[_view(each, published) for each in turns.items],
+            total=turns.total,
+            page=page,
+            size=TURNS,
+            lasted=lasted(found),
+            tool_errors=TOOL_ERRORS,
+            pretty=pretty,
+            **shared,
+        )
+
+    # Tools may have answered with megabytes in all, which take tenths of a second to lay out.
+    return await asyncio.to_thread(rendered)
 
 
 def _shared(parts: Parts) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 What is recorded lies within each other (a model's try holds the tools that it called), and people want parts that do
 not: so the tools are taken out of the model's time, it is cut at its first words, and what no part explains is a part.
+Tools that ran at once are the one exception: each bar has its whole time.
 """
 
 from __future__ import annotations

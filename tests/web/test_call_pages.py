@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,6 +18,7 @@ from app.core.errors import GatewayError
 from app.core.permissions import Role
 from app.history.record import ABANDONED, UNDELIVERED, Span
 from app.history.rows import write
+from app.web import calls
 from app.web.call_query import CallQuery
 from app.web.call_words import ERRORS, STATUSES, TOOL_ERRORS
 from app.web.calls import clip, money, pretty
@@ -336,3 +338,19 @@ def test_money_and_long_texts() -> None:
 @pytest.mark.parametrize("told", ["[" * 5_000, '{"a":' * 3_000 + "1" + "}" * 3_000, "9" * 5_000, "no JSON"])
 def test_what_a_tool_answered_is_shown_whatever_it_is(told: str) -> None:
     assert pretty(told) == told
+
+
+async def test_a_long_conversation_is_laid_out_beside_the_event_loop(
+    client: httpx2.AsyncClient, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bool] = []
+
+    def watched(value: Any) -> str:
+        seen.append(threading.current_thread() is threading.main_thread())
+        return pretty(value)
+
+    monkeypatch.setattr(calls, "pretty", watched)
+    await fill(parts, make_turn(1, tools=(make_tool(),)))
+    await page(client, "/1")
+    assert seen
+    assert not any(seen)
