@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from app.prompts.draft import PromptDraft, problems_of
 from app.schemas.prompts import PromptCreate, PromptFields
+from app.schemas.wording import sentence
 
 NAMES: Final = (*PromptFields.model_fields, "note")
 # Stand in for a field that is wrong, while the others are looked at. The others may be left out.
@@ -98,13 +99,7 @@ def _with_missing(fields: Mapping[str, Any], findings: Mapping[str, Finding]) ->
 def _sentence(detail: Mapping[str, Any]) -> str:
     if detail["type"] == "extra_forbidden":
         return f"There is no field of this name. There are: {', '.join(NAMES)}."
-    limits = detail.get("ctx", {})
-    if detail["type"] == "string_too_long":
-        return f"At most {limits['max_length']:,} characters fit here."
-    if detail["type"] == "missing" or (detail["type"] == "string_too_short" and limits.get("min_length") == 1):
-        return "Write something here: it is needed."
-    message = str(detail["msg"]).removeprefix("Value error, ")
-    return message if message.endswith(".") else f"{message}."
+    return sentence(detail)
 
 
 def _place(field: str) -> int:

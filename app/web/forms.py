@@ -16,6 +16,7 @@ from starlette.datastructures import UploadFile
 
 from app.api.problems import ProblemError, status_for
 from app.core.errors import GatewayError
+from app.schemas.wording import sentence
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -169,7 +170,7 @@ class Form:
             body = model.model_validate(data)
         except ValidationError as error:
             for detail in error.errors(include_url=False, include_input=False):
-                self.note(".".join(str(part) for part in detail["loc"]), _words(detail))
+                self.note(".".join(str(part) for part in detail["loc"]), sentence(detail))
             return None
         return body if self.ok else None
 
@@ -192,14 +193,3 @@ class Form:
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON number")
-
-
-def _words(detail: Any) -> str:
-    """Pydantic's finding for people who fill in forms."""
-    kind, limits = detail["type"], detail.get("ctx", {})
-    if kind == "missing" or (kind == "string_too_short" and limits.get("min_length") == 1):
-        return "Write something here: it is needed."
-    if kind == "string_too_long":
-        return f"At most {limits['max_length']:,} characters fit here."
-    message = str(detail["msg"]).removeprefix("Value error, ")
-    return message if message.endswith(".") else message + "."

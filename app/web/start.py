@@ -56,6 +56,7 @@ async def page(request: Request, parts: PartsDep, chosen: Chosen) -> HTMLRespons
         examination=examination,
         findings={step: examination.of(*checks) if examination else [] for step, checks in _CHECKS.items()},
         user_in_asterisk=parts.settings.asterisk_ari_username or "asterisk-ai",
+        password_made=parts.settings.web_ui_password is None,
         suggested="" if parts.settings.asterisk_ari_password else parts.samples.suggested_password,
         **await dialplan_values(parts, chosen),
     )

@@ -25,6 +25,7 @@ BROWSER = {"Origin": "http://service.test"}
 class Body(BaseModel):
     name: str = Field(min_length=1, max_length=5)
     rooms: list[int] = []
+    heat: float = Field(default=1, ge=0, le=2)
 
 
 def test_what_was_typed_is_kept_with_plain_line_ends() -> None:
@@ -72,6 +73,13 @@ def test_all_fields_are_looked_at_before_the_page_shows_them() -> None:
     assert form.build(Body, {"name": "", "rooms": ["x"]}) is None
     assert set(form.errors) == {"n", "name", "rooms.0"}
     assert "needed" in form.errors["name"]
+
+
+@pytest.mark.parametrize(("heat", "said"), [(9.5, "at most 2."), (-1, "at least 0.")])
+def test_what_is_beyond_its_bounds_is_said_with_the_bound(heat: float, said: str) -> None:
+    form = Form()
+    assert form.build(Body, {"name": "x", "heat": heat}) is None
+    assert form.errors == {"heat": f"Write a number that is {said}"}
 
 
 async def test_a_refusal_is_noted_beside_its_field() -> None:
