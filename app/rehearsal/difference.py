@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from app.history.record import ABANDONED, UNDELIVERED, ToolCallRecord
+from app.history.records import TurnDetail
+from app.rehearsal.events import Finished
 from app.rehearsal.recorded import NOT_RECORDED
 
 # Words of an answer that are compared; more take too long, and nobody listens to them.
@@ -50,6 +52,50 @@ class Difference:
 
     what: What
     summary: str
+
+
+def facts_then(turn: TurnDetail, tools: tuple[ToolCallRecord, ...]) -> TurnFacts:
+    """Of the call's turn."""
+    summary = turn.summary
+    return TurnFacts(
+        answer=summary.answer_text,
+        status=summary.status,
+        error=summary.error,
+        detail=turn.detail,
+        action=summary.action,
+        action_data=turn.action_data,
+        model=summary.model,
+        prompt_version=f"{summary.prompt_name}:{summary.prompt_version or ''}".strip(":"),
+        input_tokens=summary.input_tokens,
+        output_tokens=summary.output_tokens,
+        cost_micros=summary.cost_micros,
+        latency_ms=summary.latency_ms,
+        first_text_ms=summary.first_text_ms,
+        output=turn.output,
+        tools=tools,
+    )
+
+
+def facts_now(finished: Finished) -> TurnFacts:
+    """Of the replayed one."""
+    outcome = finished.outcome
+    return TurnFacts(
+        answer=outcome.text,
+        status=outcome.status.value,
+        error=outcome.error,
+        detail=outcome.detail,
+        action=outcome.action,
+        action_data=outcome.action_data,
+        model=finished.model,
+        prompt_version=outcome.prompt_version,
+        input_tokens=finished.usage.input_tokens,
+        output_tokens=finished.usage.output_tokens,
+        cost_micros=finished.cost_micros,
+        latency_ms=outcome.latency_ms,
+        first_text_ms=finished.first_text_ms,
+        output=outcome.output,
+        tools=finished.tools,
+    )
 
 
 def differences(before: TurnFacts, now: TurnFacts) -> tuple[Difference, ...]:
