@@ -53,6 +53,8 @@ def snippet(
     """
     _check_place(context, extension)
     person, person_context = _person(human) if human else (None, PHONES)
+    if human and person == extension and person_context in (context, PHONES):
+        raise DialplanInvalid("human", human, "this is where the AI itself answers: choose the extension of a person")
     values = {
         "WHERE": _freepbx_where(context, extension) if freepbx else _where(context),
         "APP": _application(settings.asterisk_app_name),

@@ -31,9 +31,11 @@ async def prompt_row(session: AsyncSession, prompt_id: int) -> PromptRow:
 
 async def version_row(session: AsyncSession, row: PromptRow, number: int) -> PromptVersionRow:
     """That version of the prompt. Raises PromptNotFound."""
-    version = await session.scalar(
-        select(PromptVersionRow).where(PromptVersionRow.prompt_id == row.id, PromptVersionRow.number == number)
-    )
+    version = None
+    if number <= row.latest_version:  # others may not even fit the column
+        version = await session.scalar(
+            select(PromptVersionRow).where(PromptVersionRow.prompt_id == row.id, PromptVersionRow.number == number)
+        )
     if version is None:
         raise PromptNotFound(f"The prompt {row.name} has no version {number}; its newest is {row.latest_version}.")
     return version

@@ -58,6 +58,8 @@ def test_the_fallback_sentence_cannot_break_the_file() -> None:
         ({"extension": "100,1"}, "extension"),
         ({"extension": "T"}, "extension"),
         ({"extension": "_."}, "extension"),
+        ({"human": "100"}, "human"),  # where the AI answers: callers would come back to it for ever
+        ({"human": "100@ai-assistant"}, "human"),
         ({"human": "2)00"}, "human"),
         ({"prompt": "Sales, night"}, "prompt"),
         ({"prompt": "${EXTEN}"}, "prompt"),

@@ -289,3 +289,10 @@ def test_all_fields_that_are_wrong_are_named_at_once_and_a_template_by_its_line(
     problems = {problem.field: problem for problem in problems_of(draft)}
     assert list(problems) == ["name", "content", "temperature", "actions", "output_schema", "timeout", "metadata"]
     assert problems["content"].line == 2
+
+
+@pytest.mark.parametrize("number", [0, 2, 2**40])
+async def test_a_version_that_cannot_be_is_not_found(store: PromptStore, number: int) -> None:
+    record = await store.create(FULL, by="a")
+    with pytest.raises(PromptNotFound):
+        await store.publish(record.summary.id, number, by="a")

@@ -101,7 +101,7 @@ def test_what_is_typed_is_in_the_form_and_told_to_other_scripts(page: Page) -> N
     page.keyboard.type(" Bye.")
     assert value(page, "content") == sent(page, "content") == "Hello {{ company }}. Bye."
     page.keyboard.press("Tab")
-    # The editor tells that it was left a moment later. The page's policy lets nothing be evaluated in it again and again.
+    # The editor tells that it was left a moment later; the page's policy does not let a script wait for that.
     for _ in range(100):
         if page.evaluate("seen.at(-1)") == "change content":
             break
