@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from app.tools.auth.applying import applied, with_token
 from app.tools.auth.certificates import ClientCertificates
 from app.tools.auth.definition import Authorisation, OAuthLogin, Secrets
+from app.tools.auth.destinations import refuse_strangers
 from app.tools.auth.tokens import AccessToken, TokenKeeper
 from app.tools.render import RenderedRequest
 
@@ -65,6 +66,7 @@ class Authoriser:
         Raises:
             AuthorisationFailed: it cannot be authorised; the tool is not called.
         """
+        refuse_strangers(authorisation, request.url, secrets, tool=tool)
         tls = None
         if authorisation.certificate is not None:
             tls = await self._certificates.context(authorisation.certificate, secrets, tool=tool)

@@ -20,11 +20,18 @@ class Secret:
     """A secret as it is now.
 
     Attributes:
-        revision: Another one each time that the value is changed; a cached token lasts no longer than it.
+        revision: A greater one each time that a person changes the value, also where it was deleted in between; a
+            cached token lasts no longer than it.
+        rotation: How often the value was replaced since by the authorisation server, which gives a new refresh token
+            for the old one. The login is the same, and its tokens stay good.
+        servers: Where it may be sent, as :func:`app.tools.auth.destinations.server_of` writes them; None: anywhere.
+            Whoever edits tools could send a secret that they never saw to a server of their own otherwise.
     """
 
     value: str = field(repr=False)
     revision: int
+    servers: frozenset[str] | None = None
+    rotation: int = 0
 
 
 # What is known when a tool is called: at least the secrets that its authorisation names, if they are there.
@@ -124,21 +131,27 @@ class Authorisation:
     certificate: ClientCertificate | None = None
 
 
-def secret_names(authorisation: Authorisation) -> list[SecretName]:
-    """The secrets that it needs, each once, in the order of the fields."""
+def secret_fields(authorisation: Authorisation) -> list[tuple[str, SecretName]]:
+    """The fields that name a secret, such as ``client_certificate.key``, and the secrets."""
     login, shown = authorisation.login, authorisation.certificate
-    names: list[SecretName | None]
+    fields: list[tuple[str, SecretName | None]]
     match login:
         case BasicLogin():
-            names = [login.password]
+            fields = [("password", login.password)]
         case BearerToken():
-            names = [login.token]
+            fields = [("token", login.token)]
         case ApiKey():
-            names = [login.key]
+            fields = [("key", login.key)]
         case OAuthLogin():
-            names = [login.client_secret, login.refresh_token]
+            fields = [("client_secret", login.client_secret), ("refresh_token", login.refresh_token)]
         case NoLogin():
-            names = []
+            fields = []
     if shown is not None:
-        names += [shown.certificate, shown.key, shown.password, shown.authority]
-    return list(dict.fromkeys(name for name in names if name is not None))
+        for part in ("certificate", "key", "password", "authority"):
+            fields.append((f"client_certificate.{part}", getattr(shown, part)))
+    return [(field, name) for field, name in fields if name is not None]
+
+
+def secret_names(authorisation: Authorisation) -> list[SecretName]:
+    """The secrets that it needs, each once, in the order of the fields."""
+    return list(dict.fromkeys(name for _, name in secret_fields(authorisation)))

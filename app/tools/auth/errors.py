@@ -3,6 +3,7 @@
     ToolFailure
     └── AuthorisationFailed
         ├── SecretMissing           a secret is not there, or cannot stand where it should
+        ├── SecretNotForServer      a secret may not be sent to that server
         ├── CertificateInvalid      the client certificate cannot be used
         ├── LoginRefused            the authorisation server says no; ``error`` is its word
         │   └── LoginRevoked        the refresh token is not accepted any more: a person must log in again
@@ -35,6 +36,12 @@ class SecretMissing(AuthorisationFailed):
     """A secret is not there, or holds what cannot stand in its place."""
 
     code = "tool_secret_missing"
+
+
+class SecretNotForServer(AuthorisationFailed):
+    """A secret that may be sent to some servers only would be sent to another one."""
+
+    code = "tool_secret_not_for_server"
 
 
 class CertificateInvalid(AuthorisationFailed):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, Literal
 
 from app.tools.auth.definition import (
@@ -18,6 +18,7 @@ from app.tools.auth.definition import (
     NoLogin,
     OAuthLogin,
     SecretName,
+    secret_fields,
 )
 from app.tools.definition import RequestSpec
 from app.tools.errors import Mistake, ToolInvalid
@@ -86,6 +87,16 @@ def stored_form(authorisation: Authorisation) -> dict[str, Any]:
     if shown is not None:
         form["client_certificate"] = {name: each for name in _CERTIFICATE_FIELDS if (each := getattr(shown, name))}
     return {name: each for name, each in form.items() if each not in (None, "", {})}
+
+
+def unknown_secrets(authorisation: Authorisation, known: Collection[SecretName]) -> list[Mistake]:
+    """The fields that name a secret which is not there."""
+    # Not repeated: a token has often the form of a name, and who mistakes the field types the token itself.
+    return [
+        Mistake(f"{_ROOT}.{field}", f"There is no secret of this name. {_BY_NAME}")
+        for field, name in secret_fields(authorisation)
+        if name not in known
+    ]
 
 
 def clashes(authorisation: Authorisation, request: RequestSpec) -> list[Mistake]:

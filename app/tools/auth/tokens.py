@@ -15,6 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -52,8 +53,8 @@ _HOLD_REFUSAL_SECONDS: Final = 30.0
 _HOLD_FAILURE_SECONDS: Final = 2.0
 # A token that replaced a refused one, and is refused itself, is not replaced again before this.
 _TRUST_SECONDS: Final = 30.0
-_SAVE_TIMEOUT_SECONDS: Final = 5.0
-_SAVE_PAUSE_SECONDS: Final = (1.0, 2.0, 5.0, 15.0, 60.0)
+_STORE_TIMEOUT_SECONDS: Final = 5.0
+_STORE_PAUSE_SECONDS: Final = (1.0, 2.0, 5.0, 15.0, 60.0)
 _GRACE_SECONDS: Final = 3.0
 
 
@@ -76,11 +77,12 @@ class TokenTransport(Protocol):
 class RefreshTokens(Protocol):
     """Where refresh tokens are kept, under the names of secrets."""
 
-    async def rotated(self, name: SecretName, value: str, *, replaces: int) -> int | None:
-        """Keep the new refresh token, which has replaced that of the revision ``replaces``.
+    async def rotated(self, name: SecretName, value: str, *, replaces: Secret) -> Secret | None:
+        """Keep the new refresh token in place of ``replaces``, if revision and rotation are still those.
 
         Returns:
-            Its revision, which is greater; None: another one was stored in the meantime, and stays.
+            As it is stored now: of the same revision, and the next rotation; None: another one was stored in the
+            meantime, and stays.
         """
         ...
 
@@ -115,26 +117,49 @@ class _Renewal:
     waiting: int = 0
 
 
+@dataclass(slots=True, eq=False, weakref_slot=True)
+class _Line:
+    """The refresh tokens that follow one another under one name. Logins that differ in scope may share them.
+
+    Attributes:
+        value: The one to be used next.
+        stored: What is kept outside, as far as it is known here.
+        lock: Held while one is used: a second use of it may make the server revoke all of them.
+        saving: Stores ``value``, for as long as that takes.
+    """
+
+    name: SecretName
+    stored: Secret
+    value: str = field(repr=False)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
+    saving: asyncio.Task[None] | None = None
+
+    def adopt(self, given: Secret) -> bool:
+        """Go on with ``given``, if somebody else stored it since: another instance, or an operator."""
+        newer = (given.revision, given.rotation) > (self.stored.revision, self.stored.rotation)
+        if self.saving is not None or not newer:
+            return False
+        self.stored, self.value = given, given.value.strip()
+        return True
+
+
 @dataclass(slots=True, eq=False)
 class _Kept:
     """One login with its secrets of one revision.
 
     Attributes:
-        refresh: The refresh token to be used next. Its revision is that of the newest stored one that is known.
         problem: The last failure, told until ``hold_until``.
-        saving: Keeps ``refresh`` until it is stored.
     """
 
     login: OAuthLogin
     client_secret: str | None = field(repr=False)
-    refresh: Secret | None
+    line: _Line | None
     tls: ssl.SSLContext | None
     token: AccessToken | None = None
     was_refused: bool = False
     problem: Problem | None = None
     hold_until: float = 0.0
     renewal: _Renewal | None = None
-    saving: asyncio.Task[None] | None = None
 
 
 class TokenKeeper:
@@ -160,6 +185,8 @@ class TokenKeeper:
         self._max = max_logins
         self._clock = clock or _loop_time
         self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
+        # As long as a login uses them, or they are being stored.
+        self._lines: WeakValueDictionary[tuple[SecretName, int], _Line] = WeakValueDictionary()
         self._tasks: set[asyncio.Task[Any]] = set()  # renewals and savings, until they have ended
         self._urgent: set[asyncio.Task[Any]] = set()  # those of them that a refresh token depends on
         self._closed = False
@@ -227,21 +254,26 @@ class TokenKeeper:
         login = authorisation.login
         assert isinstance(login, OAuthLogin)
         client_secret = None if login.client_secret is None else value_of(login.client_secret, secrets, tool)
-        refresh = None
-        if login.refresh_token is not None:
-            value = value_of(login.refresh_token, secrets, tool)
-            refresh = Secret(value, secrets[login.refresh_token].revision)
+        line = None if login.refresh_token is None else self._line(login.refresh_token, secrets, tool)
         key = _key(authorisation, secrets)
         kept = self._kept.get(key)
-        if kept is None or _is_newer(refresh, kept.refresh):
-            kept = self._kept[key] = _Kept(login, client_secret, refresh, tls)
+        if kept is None:
+            kept = self._kept[key] = _Kept(login, client_secret, line, tls)
         self._kept.move_to_end(key)
         if len(self._kept) > self._max:
             self._forget_one(key)
         return kept
 
+    def _line(self, name: SecretName, secrets: Secrets, tool: str) -> _Line:
+        value, given = value_of(name, secrets, tool).strip(), secrets[name]
+        line = self._lines.get((name, given.revision))
+        if line is None:
+            line = self._lines[name, given.revision] = _Line(name, given, value)
+        line.adopt(given)
+        return line
+
     def _forget_one(self, but: _Key) -> None:
-        idle = (key for key, kept in self._kept.items() if kept.renewal is None and kept.saving is None and key != but)
+        idle = (key for key, kept in self._kept.items() if kept.renewal is None and key != but)
         del self._kept[next(idle, next(iter(self._kept)))]
 
     async def _renewed_early(self, kept: _Kept, token: AccessToken, deadline: float) -> AccessToken:
@@ -258,13 +290,13 @@ class TokenKeeper:
         if renewal is None:
             if self._closed:
                 return Problem(TokenServerFailing, "the service is stopping")
-            work = self._spawn(self._renew(kept), f"token {origin(kept.login)}", urgent=kept.refresh is not None)
+            work = self._spawn(self._renew(kept), f"token {origin(kept.login)}", urgent=kept.line is not None)
             renewal = kept.renewal = _Renewal(work)
         renewal.waiting += 1
         try:
             await asyncio.wait({renewal.task}, timeout=until - began)
         except asyncio.CancelledError:
-            if renewal.waiting == 1 and kept.refresh is None and renewal.task.cancel() and kept.renewal is renewal:
+            if renewal.waiting == 1 and kept.line is None and renewal.task.cancel() and kept.renewal is renewal:
                 kept.renewal = None  # who comes next begins anew, and does not wait for one that is ending
             raise
         finally:
@@ -277,29 +309,36 @@ class TokenKeeper:
 
     async def _renew(self, kept: _Kept) -> _Outcome:
         me = kept.renewal
-        asked_at = self._clock()
         try:
-            answer = await self._ask(kept)
-            if isinstance(answer, Problem) and answer.revoked and await self._was_replaced(kept):
-                asked_at = self._clock()
-                answer = await self._ask(kept)
-            if isinstance(answer, Problem):
-                hold = _HOLD_FAILURE_SECONDS if answer.passing else _HOLD_REFUSAL_SECONDS
-                kept.problem, kept.hold_until = answer, self._clock() + hold
-                _log.warning("tool_token.failed", code=answer.kind.code, detail=answer.words)
-                return answer
-            kept.token, kept.problem = _token(answer, asked_at, after_refusal=kept.was_refused), None
-            kept.was_refused = False
-            self._keep_refresh_token(kept, answer)
-            _log.info("tool_token.renewed", server=origin(kept.login), lifetime=answer.lifetime)
-            return kept.token
+            if kept.line is None:
+                return self._settled(kept, self._clock(), await self._ask(kept, None))
+            async with kept.line.lock:
+                asked_at, value = self._clock(), kept.line.value
+                answer = await self._ask(kept, value)
+                if isinstance(answer, Problem) and answer.revoked and await self._was_replaced(kept.line):
+                    asked_at, value = self._clock(), kept.line.value
+                    answer = await self._ask(kept, value)
+                if isinstance(answer, Grant) and answer.refresh_token not in (None, value):
+                    self._keep_refresh_token(kept.line, answer.refresh_token)
+                return self._settled(kept, asked_at, answer)
         finally:
             if kept.renewal is me:
                 kept.renewal = None
 
-    async def _ask(self, kept: _Kept) -> Grant | Problem:
-        login, refresh = kept.login, None if kept.refresh is None else kept.refresh.value
-        request = token_request(login, kept.client_secret, refresh)
+    def _settled(self, kept: _Kept, asked_at: float, answer: Grant | Problem) -> _Outcome:
+        if isinstance(answer, Problem):
+            hold = _HOLD_FAILURE_SECONDS if answer.passing else _HOLD_REFUSAL_SECONDS
+            kept.problem, kept.hold_until = answer, self._clock() + hold
+            _log.warning("tool_token.failed", code=answer.kind.code, detail=answer.words)
+            return answer
+        kept.token, kept.problem = _token(answer, asked_at, after_refusal=kept.was_refused), None
+        kept.was_refused = False
+        _log.info("tool_token.renewed", server=origin(kept.login), lifetime=answer.lifetime)
+        return kept.token
+
+    async def _ask(self, kept: _Kept, refresh_token: str | None) -> Grant | Problem:
+        login = kept.login
+        request = token_request(login, kept.client_secret, refresh_token)
         try:
             async with asyncio.timeout(login.timeout):
                 response = await self._transport.send(request, tls=kept.tls)
@@ -309,60 +348,48 @@ class TokenKeeper:
             return unreachable(login, str(error) or type(error).__name__)
         except GatewayError as error:
             return Problem(AuthorisationFailed, f"the authorisation server {origin(login)}: {error}")
-        hidden = tuple(each for each in (kept.client_secret, refresh) if each)
+        in_header = request.headers.get("Authorization", "").removeprefix("Basic ")
+        hidden = tuple(each for each in (kept.client_secret, refresh_token, in_header) if each)
         return read_response(login, response, hidden=hidden)
 
-    async def _was_replaced(self, kept: _Kept) -> bool:
+    async def _was_replaced(self, line: _Line) -> bool:
         """Whether another refresh token is stored than the one that was refused; it is the next to be used."""
-        name = kept.login.refresh_token
-        if self._store is None or name is None or kept.refresh is None or kept.saving is not None:
+        if self._store is None or line.saving is not None:
             return False
         try:
-            async with asyncio.timeout(_SAVE_TIMEOUT_SECONDS):
-                latest = await self._store.latest(name)
+            async with asyncio.timeout(_STORE_TIMEOUT_SECONDS):
+                latest = await self._store.latest(line.name)
         except (GatewayError, OSError) as error:
-            _log.warning("tool_token.refresh_token_not_read", secret=name, detail=str(error))
+            _log.warning("tool_token.refresh_token_not_read", secret=line.name, detail=str(error))
             return False
-        if latest is None or latest.revision <= kept.refresh.revision:
-            return False
-        kept.refresh = latest
-        return True
+        return latest is not None and line.adopt(latest)
 
-    def _keep_refresh_token(self, kept: _Kept, grant: Grant) -> None:
-        if kept.refresh is None or grant.refresh_token in (None, kept.refresh.value):
-            return
-        assert grant.refresh_token is not None
-        kept.refresh = Secret(grant.refresh_token, kept.refresh.revision)
-        if self._store is not None and kept.saving is None and kept.login.refresh_token is not None:
-            saving = self._save(kept, self._store, kept.login.refresh_token)
-            kept.saving = self._spawn(saving, f"refresh token {kept.login.refresh_token}", urgent=True)
+    def _keep_refresh_token(self, line: _Line, value: str) -> None:
+        line.value = value
+        if self._store is not None and line.saving is None:
+            line.saving = self._spawn(self._save(line, self._store), f"refresh token {line.name}", urgent=True)
 
-    async def _save(self, kept: _Kept, store: RefreshTokens, name: SecretName) -> None:
+    async def _save(self, line: _Line, store: RefreshTokens) -> None:
         """Store the refresh token, for as long as that takes: without it the login is lost at the next start."""
         failures = 0
-        assert kept.refresh is not None
         try:
-            while True:
-                secret = kept.refresh
+            while line.value != line.stored.value:  # it may be replaced once more while it is stored
                 try:
-                    async with asyncio.timeout(_SAVE_TIMEOUT_SECONDS):
-                        revision = await store.rotated(name, secret.value, replaces=secret.revision)
+                    async with asyncio.timeout(_STORE_TIMEOUT_SECONDS):
+                        stored = await store.rotated(line.name, line.value, replaces=line.stored)
                 except Exception as error:  # noqa: BLE001 - whatever it is, giving up would lose the login
                     UNEXPECTED.labels(where="refresh_token").inc()
-                    _log.error("tool_token.refresh_token_not_stored", secret=name, error=type(error).__name__)
-                    await asyncio.sleep(_SAVE_PAUSE_SECONDS[min(failures, len(_SAVE_PAUSE_SECONDS) - 1)])
+                    _log.error("tool_token.refresh_token_not_stored", secret=line.name, error=type(error).__name__)
+                    await asyncio.sleep(_STORE_PAUSE_SECONDS[min(failures, len(_STORE_PAUSE_SECONDS) - 1)])
                     failures += 1
                     continue
-                if revision is None:
-                    _log.warning("tool_token.refresh_token_overtaken", secret=name)
+                if stored is None:
+                    _log.warning("tool_token.refresh_token_overtaken", secret=line.name)
                     return
-                _log.info("tool_token.refresh_token_stored", secret=name)
-                value = kept.refresh.value  # in the meantime it may have been replaced once more
-                kept.refresh = Secret(value, revision)
-                if value == secret.value:
-                    return
+                line.stored = stored
+                _log.info("tool_token.refresh_token_stored", secret=line.name)
         finally:
-            kept.saving = None
+            line.saving = None
 
     def _spawn(self, work: Coroutine[Any, Any, Any], name: str, *, urgent: bool) -> asyncio.Task[Any]:
         task = asyncio.create_task(work, name=name)
@@ -381,19 +408,8 @@ class TokenKeeper:
 
 
 def _key(authorisation: Authorisation, secrets: Secrets) -> _Key:
-    # Not the revision of the refresh token, which changes with each renewal where the server replaces it.
-    login = authorisation.login
-    rotating = login.refresh_token if isinstance(login, OAuthLogin) else None
-    names = [name for name in secret_names(authorisation) if name != rotating and name in secrets]
-    return authorisation, tuple(secrets[name].revision for name in names)
-
-
-def _is_newer(given: Secret | None, known: Secret | None) -> bool:
-    """Whether the refresh token was stored by somebody else since: an operator, or another instance. The secrets that a
-    call comes with may also be older than what was stored here."""
-    if given is None or known is None:
-        return False
-    return given.revision > known.revision and given.value != known.value
+    names = secret_names(authorisation)
+    return authorisation, tuple(secrets[name].revision for name in names if name in secrets)
 
 
 def _token(grant: Grant, asked_at: float, *, after_refusal: bool) -> AccessToken:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aiohttp
@@ -36,17 +36,18 @@ class Store:
     failures: int = 0
     stored: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def rotated(self, name: str, value: str, *, replaces: int) -> int | None:
+    async def rotated(self, name: str, value: str, *, replaces: Secret) -> Secret | None:
         await asyncio.sleep(0)
         if self.failures:
             self.failures -= 1
             raise GatewayError("the database is away")
-        if self.secrets[name].revision != replaces:
+        known = self.secrets[name]
+        if (known.revision, known.rotation) != (replaces.revision, replaces.rotation):
             return None
-        self.secrets[name] = Secret(value, replaces + 1)
+        self.secrets[name] = replace(known, value=value, rotation=known.rotation + 1)
         self.rotations.append((name, value))
         self.stored.set()
-        return replaces + 1
+        return self.secrets[name]
 
     async def latest(self, name: str) -> Secret | None:
         await asyncio.sleep(0)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import gzip
 import re
+import ssl
 from typing import Any
 
 import orjson
 import pytest
 from structlog.testing import capture_logs
 
+from app.core.errors import GatewayError
 from app.tools.auth.definition import Authorisation, OAuthLogin, Secret
 from app.tools.auth.errors import (
     AuthorisationFailed,
@@ -20,7 +23,10 @@ from app.tools.auth.errors import (
     TokenAnswerInvalid,
     TokenServerFailing,
 )
+from app.tools.auth.protocol import TokenRequest, TokenResponse
+from app.tools.auth.tokens import TokenKeeper
 from tests.tools.auth.conftest import SECRETS, Desk
+from tests.tools.auth.server import RefreshToken
 
 
 def json_answer(status: int = 200, **data: Any) -> tuple[int, bytes, dict[str, str]]:
@@ -297,16 +303,14 @@ async def test_what_an_operator_stored_meanwhile_is_not_overwritten(desk: Desk) 
     call = asyncio.create_task(desk.token(desk.refreshing()))
     await desk.server.arrived.wait()
     typed = desk.store.secrets["refresh"] = Secret("refresh-typed-by-hand", 7)
-    desk.server.refresh_tokens[typed.value] = type(desk.server.refresh_tokens["refresh-of-gateway"])(
-        typed.value, desk.server.clients["gateway"]
-    )
+    desk.server.refresh_tokens[typed.value] = RefreshToken(typed.value, desk.server.clients["gateway"])
     desk.server.gate.set()
     await call
     await desk.token(desk.refreshing())
     assert [form["refresh_token"] for form in desk.server.seen] == ["refresh-of-gateway", "refresh-typed-by-hand"]
     await desk.keeper.aclose()
     assert [value for _, value in desk.store.rotations] == [desk.store.secrets["refresh"].value]
-    assert desk.store.secrets["refresh"].revision == 8
+    assert (desk.store.secrets["refresh"].revision, desk.store.secrets["refresh"].rotation) == (7, 1)
 
 
 async def test_a_revoked_refresh_token_is_clear_to_the_operator_and_harmless_to_the_model(desk: Desk) -> None:
@@ -325,8 +329,7 @@ async def test_a_revoked_refresh_token_is_clear_to_the_operator_and_harmless_to_
     assert len(desk.server.seen) == 1  # it is not asked again at each turn
     # a new one, stored by the operator, is tried at once
     desk.server.refresh_tokens["refresh-of-gateway"].revoked = False
-    desk.store.secrets["refresh"] = Secret("refresh-of-gateway ".strip(), 2)
-    desk.clock.now += 31
+    desk.store.secrets["refresh"] = Secret("refresh-of-gateway", 2)
     assert (await desk.token(desk.refreshing())).value in desk.server.good
 
 
@@ -334,14 +337,57 @@ async def test_a_refresh_token_that_another_instance_replaced_is_read_again(desk
     desk.server.rotates = True
     ours = desk.secrets
     desk.server.refresh_tokens["refresh-of-gateway"].revoked = True
-    desk.server.refresh_tokens["theirs"] = type(desk.server.refresh_tokens["refresh-of-gateway"])(
-        "theirs", desk.server.clients["gateway"]
-    )
-    desk.store.secrets["refresh"] = Secret("theirs", 5)
+    desk.server.refresh_tokens["theirs"] = RefreshToken("theirs", desk.server.clients["gateway"])
+    desk.store.secrets["refresh"] = Secret("theirs", 1, rotation=5)
     assert (await desk.token(desk.refreshing(), ours)).value in desk.server.good
     assert [form["refresh_token"] for form in desk.server.seen] == ["refresh-of-gateway", "theirs"]
     await desk.store.stored.wait()
-    assert desk.store.secrets["refresh"].revision == 6
+    assert (desk.store.secrets["refresh"].revision, desk.store.secrets["refresh"].rotation) == (1, 6)
+
+
+async def test_a_token_stays_good_when_another_instance_replaces_the_refresh_token(desk: Desk) -> None:
+    first = await desk.token(desk.refreshing())
+    desk.server.refresh_tokens["theirs"] = RefreshToken("theirs", desk.server.clients["gateway"])
+    desk.store.secrets["refresh"] = Secret("theirs", 1, rotation=1)
+    # otherwise two instances would make each other renew without end
+    assert (await desk.token(desk.refreshing())) is first
+    desk.clock.now += 3_601
+    assert (await desk.token(desk.refreshing())) is not first
+    assert desk.server.seen[-1]["refresh_token"] == "theirs"
+
+
+async def test_logins_that_share_a_refresh_token_take_turns(desk: Desk) -> None:
+    desk.server.rotates = True
+    logins = [desk.refreshing(scope=scope) for scope in ("read", "write", "read write", "")]
+    tokens = await asyncio.gather(*(desk.token(login) for login in logins for _ in range(3)))
+    assert len({token.value for token in tokens}) == 4
+    assert len(desk.server.seen) == 4
+    assert len({form["refresh_token"] for form in desk.server.seen}) == 4
+    await desk.keeper.aclose()
+    assert not desk.server.refresh_tokens[desk.store.secrets["refresh"].value].revoked
+
+
+async def test_without_a_store_replaced_refresh_tokens_live_as_long_as_the_keeper(desk: Desk) -> None:
+    desk.server.rotates = True
+    keeper = TokenKeeper(desk.keeper._transport, clock=desk.clock)
+    for _ in range(3):
+        deadline = asyncio.get_running_loop().time() + 5
+        await keeper.token(desk.refreshing(), desk.secrets, tool="t", deadline=deadline)
+        desk.clock.now += 3_601
+    assert len(desk.server.seen) == 3
+    await keeper.aclose()
+
+
+async def test_a_refused_connection_is_told_in_the_guards_words(desk: Desk) -> None:
+    class Guard:
+        async def send(self, request: TokenRequest, *, tls: ssl.SSLContext | None) -> TokenResponse:
+            raise GatewayError("10.0.0.7 is not on the list of allowed networks.")
+
+    keeper = TokenKeeper(Guard())
+    deadline = asyncio.get_running_loop().time() + 5
+    with pytest.raises(AuthorisationFailed, match="not on the list of allowed networks") as caught:
+        await keeper.token(desk.login(), desk.secrets, tool="t", deadline=deadline)
+    assert "10.0.0.7" not in caught.value.for_model
 
 
 # ---------------------------------------------------------------- errors
@@ -471,7 +517,9 @@ async def test_a_missing_or_empty_secret_is_named(desk: Desk) -> None:
 
 async def test_no_secret_is_in_an_error_a_log_or_a_repr(desk: Desk) -> None:
     desk.server.rotates = True
-    said = "client_secret s3cret-of-gateway or refresh token refresh-of-gateway is bad\n\x1b[31m" + "x" * 5_000
+    header = base64.b64encode(b"gateway:s3cret-of-gateway").decode()
+    said = f"client_secret s3cret-of-gateway or refresh token refresh-of-gateway or Basic {header} is bad\n\x1b[31m"
+    said += "x" * 5_000
     desk.server.answers.append(json_answer(400, error="invalid_request", error_description=said))
     with capture_logs() as logs:
         with pytest.raises(LoginRefused) as caught:
@@ -490,9 +538,9 @@ async def test_no_secret_is_in_an_error_a_log_or_a_repr(desk: Desk) -> None:
             repr(desk.secrets),
         ]
     )
-    assert "client_secret *** or refresh token *** is bad" in str(caught.value)
+    assert "client_secret *** or refresh token *** or Basic *** is bad" in str(caught.value)
     assert len(str(caught.value)) < 600
-    for secret in ("s3cret-of-gateway", "refresh-of-gateway", token.value, desk.store.rotations[0][1]):
+    for secret in (header, "s3cret-of-gateway", "refresh-of-gateway", token.value, desk.store.rotations[0][1]):
         assert secret not in everything
 
 
