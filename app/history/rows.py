@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any, Final
 
 from sqlalchemy import func, insert, select, update
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.any_json import any_json
 from app.db.engine import SQLITE_BEGIN
-from app.history.record import FINE, TurnRecord
+from app.history.record import FINE, Span, ToolCallRecord, TurnRecord
 from app.models.conversation import (
     CALLER_NAME_LENGTH,
     CONVERSATION_KEY_LENGTH,
@@ -33,6 +33,9 @@ from app.models.turn import (
 # Characters that search looks at, of each text: callers and voices are brief, and each search reads them all.
 _SEARCHED: Final = 1_000
 _LARGEST: Final = 2**31 - 1
+# dataclasses.asdict copies everything on its way down, and took longer than all else that is done for a turn's rows.
+_OF_SPAN: Final = tuple(each.name for each in fields(Span))
+_OF_TOOL: Final = tuple(each.name for each in fields(ToolCallRecord))
 # Levels of a JSON value; what lies deeper is kept as text. Writers of JSON give up at a few hundred.
 _DEEPEST: Final = 50
 
@@ -176,8 +179,8 @@ def _detail(record: TurnRecord, turn_row_id: int) -> dict[str, Any]:
         "output": _json(record.output),
         "variables": _json(record.variables),
         "returned": _json(record.returned),
-        "tools": [_json(asdict(tool)) for tool in record.tools],
-        "spans": [asdict(span) for span in record.spans],
+        "tools": [_json({name: getattr(tool, name) for name in _OF_TOOL}) for tool in record.tools],
+        "spans": [{name: getattr(span, name) for name in _OF_SPAN} for span in record.spans],
     }
 
 
