@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.web.browser import SCHEMES, Complaints, Scheme, violations
 
@@ -184,3 +184,21 @@ def test_the_back_button_brings_back_what_could_not_be_saved(page: Page, complai
         else:
             expect(page.locator("#f-description")).to_have_value(text)
         page.evaluate("addEventListener('beforeunload', (event) => event.stopImmediatePropagation(), true)")
+
+
+def test_two_presses_send_once_and_what_was_stopped_can_be_sent_again(page: Page) -> None:
+    page.goto("/ui/prompts/1/duplicate")
+    sent: list[str] = []
+
+    def answer(route: Route) -> None:
+        sent.append(route.request.method)
+        route.fulfill(status=204)  # the browser stays where it is, as when somebody stops it
+
+    page.route("**/duplicate", answer)
+    button = page.locator("main form button")
+    for presses, arrived in ((2, 1), (1, 2)):
+        for _ in range(presses):
+            button.click(no_wait_after=True)
+        page.wait_for_timeout(300)
+        assert len(sent) == arrived
+        page.evaluate("document.querySelector('main form').dataset.sent -= 5000")

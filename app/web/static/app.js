@@ -47,11 +47,13 @@ document.addEventListener("click", async (event) => {
 // Where a form came back with errors, the summary is read and reached first.
 document.querySelector("[data-focus]")?.focus();
 
-// A form that was sent is not sent twice by a second press.
+// A form that was sent is not sent twice by a second press. After some seconds it is: somebody may have stopped it.
+const PRESSED_ONCE_MS = 5000;
 document.addEventListener("submit", (event) => {
   if (event.defaultPrevented) return;
-  if (event.target.dataset.sent) event.preventDefault();
-  else event.target.dataset.sent = "yes";
+  const now = Date.now();
+  if (now - Number(event.target.dataset.sent ?? 0) < PRESSED_ONCE_MS) event.preventDefault();
+  else event.target.dataset.sent = String(now);
 });
 addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
