@@ -126,11 +126,10 @@ def _ari_detail(status: AriStatus, url: str | None) -> str:
         return _REPLACED
     if status.state is AriState.CLOSED:
         return "The connection is closed; the service is stopping."
-    reason = (status.last_error or "").rstrip(".")
-    return (
-        f"Not connected to {url}{': ' + reason if reason else ''}. It is tried again by itself. Check that Asterisk "
-        "runs and that http.conf and ari.conf are enabled. The command asterisk-ai doctor finds out which it is."
-    )
+    reason = status.last_error or f"Not connected to {url}."
+    if not reason.endswith((".", "?")):
+        reason += "."
+    return f"{reason} It is tried again by itself; the command asterisk-ai doctor finds out what is wrong."
 
 
 def _without_login(url: str | None) -> str | None:

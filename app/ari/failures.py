@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from dataclasses import dataclass
 
 import aiohttp
@@ -54,10 +56,19 @@ def judge(error: BaseException, config: AriConfig) -> Verdict:
             )
         case aiohttp.ClientError() | OSError():
             return Verdict(
-                f"Cannot reach {url}: {error}. Is Asterisk running, with enabled = yes and this address in http.conf?"
+                f"Cannot reach {url}: {_reason(error)}. "
+                "Is Asterisk running, with enabled = yes and this address in http.conf?"
             )
         case _:
             return Verdict(f"Unexpected {type(error).__name__}: {error}", slow=True, expected=False)
+
+
+def _reason(error: BaseException) -> str:
+    """The operating system's own words, such as "Connection refused": aiohttp's are for those who read its code."""
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    if isinstance(cause, OSError) and cause.errno and cause.errno > 0 and not isinstance(cause, socket.gaierror):
+        return os.strerror(cause.errno)
+    return str(cause) or type(cause).__name__
 
 
 def _refused(status: int, config: AriConfig) -> Verdict:

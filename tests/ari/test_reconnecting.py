@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 from aiohttp import ClientConnectionError, ServerDisconnectedError
 
@@ -80,6 +82,9 @@ def test_a_takeover_is_final() -> None:
 def test_a_timeout_and_a_refusal_name_the_address_and_what_to_look_at() -> None:
     assert "http://127.0.0.1:8088 did not answer in 5 s" in judge(TimeoutError(), CONFIG).message
     assert "http.conf" in judge(ConnectionRefusedError("refused"), CONFIG).message
+    refused = judge(ConnectionRefusedError(errno.ECONNREFUSED, "Connect call failed ('127.0.0.1', 8088)"), CONFIG)
+    assert "Connection refused." in refused.message
+    assert "Connect call" not in refused.message
 
 
 @pytest.mark.parametrize(
