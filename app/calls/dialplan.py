@@ -126,7 +126,7 @@ def _human(person: str | None, context: str) -> str:
         lines += [f" same => n(human),Goto({context},{person},1)"]
     else:
         lines += [
-            "; --human EXTENSION makes this a transfer to a person; without one, the call ends.",
+            "; A person to turn to (--human EXTENSION) makes this a transfer; without one, the call ends.",
             " same => n(human),NoOp(asterisk-ai: nobody to transfer to)",
         ]
     return "\n".join(lines)
