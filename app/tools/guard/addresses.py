@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Final
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
+
+# Tools go to the same few addresses again and again, and the tables are long.
+_REMEMBERED: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,7 @@ _LINK_LOCAL: Final = IPv4Network("169.254.0.0/16")
 _NAT64_PLACES: Final = ((4, 5, 6, 7), (5, 6, 7, 9), (6, 7, 9, 10), (7, 9, 10, 11), (9, 10, 11, 12), _LAST_FOUR)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def carried(address: Address) -> tuple[Address, ...]:
     """What an address leads to: itself, or the IPv4 addresses within it, all of which must be allowed."""
     if isinstance(address, IPv4Address) or address in _PLAIN:
@@ -130,6 +135,7 @@ def carried(address: Address) -> tuple[Address, ...]:
     return (address, *hidden)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def kind_of(address: Address) -> Kind | None:
     """What is special about an address, taken by itself; None: it is a public one."""
     for network, kind in _KINDS:

@@ -15,7 +15,7 @@ import errno
 import socket
 from collections.abc import Collection
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, ip_address
 from typing import Final
 from urllib.parse import unquote
@@ -83,13 +83,13 @@ class _Attempt:
 
     Attributes:
         own_allowed: It may lead to this service.
-        refusal: The first of an address that it led to.
+        refusals: By address. The client tries all that are left after each failure, so they are asked for often.
         opened: A socket was made, so something was allowed.
     """
 
     destination: Destination
     own_allowed: bool
-    refusal: Refusal | None = None
+    refusals: dict[str, Refusal] = field(default_factory=dict)
     opened: bool = False
 
 
@@ -136,8 +136,8 @@ class GuardedConnector(aiohttp.TCPConnector):
         try:
             connection = await super().connect(req, traces, timeout)
         except aiohttp.ClientConnectorError as error:
-            if attempt.refusal is not None and not attempt.opened:
-                raise attempt.refusal.error() from error
+            if attempt.refusals and not attempt.opened:
+                raise next(iter(attempt.refusals.values())).error() from error
             raise
         finally:
             _attempt.reset(token)
@@ -155,9 +155,9 @@ class GuardedConnector(aiohttp.TCPConnector):
         attempt = _attempt.get()
         if attempt is None or port != attempt.destination.port:
             raise _RefusedAddress(errno.EPERM, "a connection that no request asked for")
-        refusal = self._refusal(attempt, str(host))
+        refusal = attempt.refusals.get(str(host)) or self._refusal(attempt, str(host))
         if refusal is not None:
-            attempt.refusal = attempt.refusal or refusal
+            attempt.refusals[str(host)] = refusal
             raise _RefusedAddress(errno.EPERM, refusal.reason)
         attempt.opened = True
         return socket.socket(family, kind, protocol)

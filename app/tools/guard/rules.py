@@ -114,25 +114,23 @@ class Policy:
             own: The service itself listens there, and this request may not go to it.
             permitted: No entry of the allow-list is needed.
         """
-        leads = [each for each in carried(address) if each != address]
-        carries = "" if not leads else f" (that is {', '.join(map(str, leads))})"
-        there = f"{destination} leads to {address}{carries}"
         kinds = [kind for kind in map(kind_of, carried(address)) if kind is not None]
-        for kind in kinds:
-            if kind.never:
-                return Refusal(
-                    f"{there}, which is {kind.words}. Tools can never go there, whatever {SETTING} says: "
-                    "change the tool's URL, or ask who runs that name"
-                )
+        never = next((kind for kind in kinds if kind.never), None)
+        if never is not None:
+            asking = f", or ask who runs the name {destination.host}" if isinstance(destination.host, str) else ""
+            return Refusal(
+                f"{_leads(destination, address)}, which is {never.words}. Tools can never go there, "
+                f"whatever {SETTING} says: change the tool's URL{asking}"
+            )
         if own:
             return Refusal(
-                f"{there}, port {destination.port}, where this service itself listens. Tools can never go there, "
-                f"whatever {SETTING} says: change the tool's URL"
+                f"{_leads(destination, address)}, port {destination.port}, where this service itself listens. "
+                f"Tools can never go there, whatever {SETTING} says: change the tool's URL"
             )
         if not kinds or permitted or self._allows(destination, address):
             return None
         return Refusal(
-            f"{there}, which is {kinds[0].words}, and tools go there by permission only. "
+            f"{_leads(destination, address)}, which is {kinds[0].words}, and tools go there by permission only. "
             f"If this one should, {self._advice(destination, address)}"
         )
 
@@ -171,3 +169,8 @@ def destination_of(scheme: str, host: str | None, port: int | None) -> Destinati
         return Destination(scheme.lower(), canonical_host(host or ""), port)
     except ValueError as error:
         return Refusal(f"the URL's host {(host or '')[:100]!r} {error}")
+
+
+def _leads(destination: Destination, address: Address) -> str:
+    within = [str(each) for each in carried(address) if each != address]
+    return f"{destination} leads to {address}" + (f" (that is {', '.join(within)})" if within else "")

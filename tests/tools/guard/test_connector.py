@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import resource
+import socket
 import time
 import zlib
 from collections.abc import AsyncIterator
@@ -14,6 +15,7 @@ from ipaddress import ip_address
 import aiohttp
 import pytest
 import uvloop
+from aiohttp.abc import ResolveResult
 
 from app.tools.definition import ToolResult
 from app.tools.errors import ToolFailure, ToolResponseTooLarge, ToolStatusError, ToolTimeout, ToolUnreachable
@@ -321,6 +323,22 @@ def test_this_machine_knows_its_addresses() -> None:
         assert is_this_machine(ip_address(here)), here
     for elsewhere in ("192.0.2.77", "8.8.8.8", "2001:db8::77"):
         assert not is_this_machine(ip_address(elsewhere)), elsewhere
+
+
+@pytest.mark.parametrize("answer", ["fd12::5%lo", "::1%lo", "localhost", "127.1", ""])
+async def test_a_resolver_that_answers_with_anything_but_an_address_is_not_followed(watch: Watch, answer: str) -> None:
+    class Odd(aiohttp.ThreadedResolver):
+        async def resolve(
+            self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+        ) -> list[ResolveResult]:
+            return [ResolveResult(hostname=host, host=answer, port=port, family=family, proto=0, flags=0)]
+
+    executor = ToolExecutor(connector=guarded_connector(Policy.parse("odd.lan ::/0 0.0.0.0/0"), resolver=Odd()))
+    try:
+        await refused(executor, "http://odd.lan/")
+        assert watch.tried == []
+    finally:
+        await executor.aclose()
 
 
 async def test_a_connection_that_no_request_asked_for_is_none(watch: Watch) -> None:
