@@ -37,6 +37,9 @@ WRITE_TIMEOUT: Final = 0.5
 PROBE_TIMEOUT: Final = 2.0
 # Seconds between two probes while it is away: from, to.
 PROBE_PAUSE: Final = (0.1, 2.0)
+# Seconds without anything to write after which it is asked whether it is there, so that operators learn that it died
+# before a call does.
+LOOK_EVERY: Final = 10.0
 # Seconds that the last writes may take when the service stops.
 CLOSE_TIMEOUT: Final = 2.0
 
@@ -186,7 +189,9 @@ class RedisMemory(Generic[T]):
             try:
                 if self._away_since is not None:
                     await self._come_back()
-                await self._wake.wait()
+                if not await self._woken(LOOK_EVERY):
+                    await self._server.ping(PROBE_TIMEOUT)
+                    continue
                 self._wake.clear()
                 await self._writer.write_all(WRITE_TIMEOUT)
             except MemoryFailure as error:
@@ -197,6 +202,15 @@ class RedisMemory(Generic[T]):
                 if self._shelf.dirty:
                     self._shelf.give_up(next(iter(self._shelf.dirty)))
                 self._wake.set()
+
+    async def _woken(self, seconds: float) -> bool:
+        """Whether there is something to do before so many seconds have passed."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            return False
+        return True
 
     async def _come_back(self) -> None:
         """Probe until Redis answers and has taken what waits."""

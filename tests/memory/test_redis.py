@@ -378,6 +378,21 @@ async def test_a_restart_between_two_turns_is_no_outage(make: Make, fragile: Red
     assert await turns(other, key) == ["before", "after"]
 
 
+async def test_a_redis_that_died_is_noticed_without_a_call(
+    make: Make, fragile: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.memory.redis.LOOK_EVERY", 0.05)
+    memory = make(fragile)
+    await memory.start()
+    await asyncio.sleep(0.2)
+    assert memory.status().connected
+    await asyncio.to_thread(fragile.stop)
+    await until(lambda: not memory.status().connected)
+    assert "does not answer" in memory.status().detail
+    await asyncio.to_thread(fragile.start)
+    await until(lambda: memory.status().connected)
+
+
 async def test_a_load_finds_out_that_redis_stands_still_within_its_time(make: Make, fragile: Redis, key: str) -> None:
     memory = await started(make, fragile)
     await memory.append(key, "known")
