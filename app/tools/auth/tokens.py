@@ -22,7 +22,7 @@ import structlog
 from app.core.errors import GatewayError
 from app.core.metrics import UNEXPECTED
 from app.tools.auth.applying import value_of
-from app.tools.auth.definition import Authorisation, OAuthLogin, Secret, SecretName, Secrets, secret_names
+from app.tools.auth.definition import Authorisation, OAuthLogin, SecretName, Secrets, secret_names
 from app.tools.auth.errors import AuthorisationFailed, TokenServerFailing
 from app.tools.auth.protocol import (
     Grant,
@@ -35,6 +35,7 @@ from app.tools.auth.protocol import (
     too_slow,
     unreachable,
 )
+from app.tools.auth.refreshing import RefreshLine, RefreshTokens
 
 _log = structlog.get_logger(__name__)
 
@@ -53,8 +54,6 @@ _HOLD_REFUSAL_SECONDS: Final = 30.0
 _HOLD_FAILURE_SECONDS: Final = 2.0
 # A token that replaced a refused one, and is refused itself, is not replaced again before this.
 _TRUST_SECONDS: Final = 30.0
-_STORE_TIMEOUT_SECONDS: Final = 5.0
-_STORE_PAUSE_SECONDS: Final = (1.0, 2.0, 5.0, 15.0, 60.0)
 _GRACE_SECONDS: Final = 3.0
 
 
@@ -71,23 +70,6 @@ class TokenTransport(Protocol):
             OSError: it cannot be had; the words hold no secret.
             GatewayError: it may not be had.
         """
-        ...
-
-
-class RefreshTokens(Protocol):
-    """Where refresh tokens are kept, under the names of secrets."""
-
-    async def rotated(self, name: SecretName, value: str, *, replaces: Secret) -> Secret | None:
-        """Keep the new refresh token in place of ``replaces``, if revision and rotation are still those.
-
-        Returns:
-            As it is stored now: of the same revision, and the next rotation; None: another one was stored in the
-            meantime, and stays.
-        """
-        ...
-
-    async def latest(self, name: SecretName) -> Secret | None:
-        """As it is stored now: another instance may have renewed it."""
         ...
 
 
@@ -117,32 +99,6 @@ class _Renewal:
     waiting: int = 0
 
 
-@dataclass(slots=True, eq=False, weakref_slot=True)
-class _Line:
-    """The refresh tokens that follow one another under one name. Logins that differ in scope may share them.
-
-    Attributes:
-        value: The one to be used next.
-        stored: What is kept outside, as far as it is known here.
-        lock: Held while one is used: a second use of it may make the server revoke all of them.
-        saving: Stores ``value``, for as long as that takes.
-    """
-
-    name: SecretName
-    stored: Secret
-    value: str = field(repr=False)
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
-    saving: asyncio.Task[None] | None = None
-
-    def adopt(self, given: Secret) -> bool:
-        """Go on with ``given``, if somebody else stored it since: another instance, or an operator."""
-        newer = (given.revision, given.rotation) > (self.stored.revision, self.stored.rotation)
-        if self.saving is not None or not newer:
-            return False
-        self.stored, self.value = given, given.value.strip()
-        return True
-
-
 @dataclass(slots=True, eq=False)
 class _Kept:
     """One login with its secrets of one revision.
@@ -153,7 +109,7 @@ class _Kept:
 
     login: OAuthLogin
     client_secret: str | None = field(repr=False)
-    line: _Line | None
+    line: RefreshLine | None
     tls: ssl.SSLContext | None
     token: AccessToken | None = None
     was_refused: bool = False
@@ -186,7 +142,7 @@ class TokenKeeper:
         self._clock = clock or _loop_time
         self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
         # As long as a login uses them, or they are being stored.
-        self._lines: WeakValueDictionary[tuple[SecretName, int], _Line] = WeakValueDictionary()
+        self._lines: WeakValueDictionary[tuple[SecretName, int], RefreshLine] = WeakValueDictionary()
         self._tasks: set[asyncio.Task[Any]] = set()  # renewals and savings, until they have ended
         self._urgent: set[asyncio.Task[Any]] = set()  # those of them that a refresh token depends on
         self._closed = False
@@ -264,11 +220,11 @@ class TokenKeeper:
             self._forget_one(key)
         return kept
 
-    def _line(self, name: SecretName, secrets: Secrets, tool: str) -> _Line:
+    def _line(self, name: SecretName, secrets: Secrets, tool: str) -> RefreshLine:
         value, given = value_of(name, secrets, tool).strip(), secrets[name]
         line = self._lines.get((name, given.revision))
         if line is None:
-            line = self._lines[name, given.revision] = _Line(name, given, value)
+            line = self._lines[name, given.revision] = RefreshLine(name, given, value, self._store)
         line.adopt(given)
         return line
 
@@ -315,11 +271,11 @@ class TokenKeeper:
             async with kept.line.lock:
                 asked_at, value = self._clock(), kept.line.value
                 answer = await self._ask(kept, value)
-                if isinstance(answer, Problem) and answer.revoked and await self._was_replaced(kept.line):
+                if isinstance(answer, Problem) and answer.revoked and await kept.line.was_replaced():
                     asked_at, value = self._clock(), kept.line.value
                     answer = await self._ask(kept, value)
-                if isinstance(answer, Grant) and answer.refresh_token not in (None, value):
-                    self._keep_refresh_token(kept.line, answer.refresh_token)
+                if isinstance(answer, Grant) and answer.refresh_token and answer.refresh_token != value:
+                    kept.line.go_on_with(answer.refresh_token, self._spawn_urgent)
                 return self._settled(kept, asked_at, answer)
         finally:
             if kept.renewal is me:
@@ -352,44 +308,8 @@ class TokenKeeper:
         hidden = tuple(each for each in (kept.client_secret, refresh_token, in_header) if each)
         return read_response(login, response, hidden=hidden)
 
-    async def _was_replaced(self, line: _Line) -> bool:
-        """Whether another refresh token is stored than the one that was refused; it is the next to be used."""
-        if self._store is None or line.saving is not None:
-            return False
-        try:
-            async with asyncio.timeout(_STORE_TIMEOUT_SECONDS):
-                latest = await self._store.latest(line.name)
-        except (GatewayError, OSError) as error:
-            _log.warning("tool_token.refresh_token_not_read", secret=line.name, detail=str(error))
-            return False
-        return latest is not None and line.adopt(latest)
-
-    def _keep_refresh_token(self, line: _Line, value: str) -> None:
-        line.value = value
-        if self._store is not None and line.saving is None:
-            line.saving = self._spawn(self._save(line, self._store), f"refresh token {line.name}", urgent=True)
-
-    async def _save(self, line: _Line, store: RefreshTokens) -> None:
-        """Store the refresh token, for as long as that takes: without it the login is lost at the next start."""
-        failures = 0
-        try:
-            while line.value != line.stored.value:  # it may be replaced once more while it is stored
-                try:
-                    async with asyncio.timeout(_STORE_TIMEOUT_SECONDS):
-                        stored = await store.rotated(line.name, line.value, replaces=line.stored)
-                except Exception as error:  # noqa: BLE001 - whatever it is, giving up would lose the login
-                    UNEXPECTED.labels(where="refresh_token").inc()
-                    _log.error("tool_token.refresh_token_not_stored", secret=line.name, error=type(error).__name__)
-                    await asyncio.sleep(_STORE_PAUSE_SECONDS[min(failures, len(_STORE_PAUSE_SECONDS) - 1)])
-                    failures += 1
-                    continue
-                if stored is None:
-                    _log.warning("tool_token.refresh_token_overtaken", secret=line.name)
-                    return
-                line.stored = stored
-                _log.info("tool_token.refresh_token_stored", secret=line.name)
-        finally:
-            line.saving = None
+    def _spawn_urgent(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        return self._spawn(work, name, urgent=True)
 
     def _spawn(self, work: Coroutine[Any, Any, Any], name: str, *, urgent: bool) -> asyncio.Task[Any]:
         task = asyncio.create_task(work, name=name)

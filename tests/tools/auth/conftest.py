@@ -35,6 +35,10 @@ class Store:
     rotations: list[tuple[str, str]] = field(default_factory=list)
     failures: int = 0
     stored: asyncio.Event = field(default_factory=asyncio.Event)
+    goes_on: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.goes_on.set()
 
     async def rotated(self, name: str, value: str, *, replaces: Secret) -> Secret | None:
         await asyncio.sleep(0)
@@ -47,7 +51,9 @@ class Store:
         self.secrets[name] = replace(known, value=value, rotation=known.rotation + 1)
         self.rotations.append((name, value))
         self.stored.set()
-        return self.secrets[name]
+        kept = self.secrets[name]
+        await self.goes_on.wait()
+        return kept
 
     async def latest(self, name: str) -> Secret | None:
         await asyncio.sleep(0)

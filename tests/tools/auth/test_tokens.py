@@ -110,6 +110,17 @@ async def test_a_renewal_whose_callers_all_hung_up_ends_and_the_next_begins_anew
     assert len(desk.server.seen) == 2
 
 
+async def test_who_comes_in_the_moment_of_the_last_hang_up_does_not_wait_for_what_is_ending(desk: Desk) -> None:
+    desk.server.gate.clear()
+    call = asyncio.create_task(desk.token())
+    await desk.server.arrived.wait()
+    call.cancel()
+    later = asyncio.create_task(desk.token())
+    await asyncio.wait([call])
+    desk.server.gate.set()
+    assert (await later).value in desk.server.good
+
+
 async def test_a_refresh_token_on_its_way_is_not_lost_when_all_hang_up(desk: Desk) -> None:
     desk.server.rotates = True
     desk.server.gate.clear()
@@ -241,6 +252,13 @@ async def test_an_api_that_refuses_every_token_does_not_make_us_ask_again_and_ag
     assert desk.keeper.refused(desk.login(), desk.secrets, await desk.token())
 
 
+async def test_a_refusal_long_ago_does_not_count_against_the_token_of_today(desk: Desk) -> None:
+    assert desk.keeper.refused(desk.login(), desk.secrets, await desk.token())
+    await desk.token()
+    desk.clock.now += 3_601
+    assert desk.keeper.refused(desk.login(), desk.secrets, await desk.token())
+
+
 # ---------------------------------------------------------------- refresh tokens
 
 
@@ -363,6 +381,19 @@ async def test_logins_that_share_a_refresh_token_take_turns(desk: Desk) -> None:
     assert len({token.value for token in tokens}) == 4
     assert len(desk.server.seen) == 4
     assert len({form["refresh_token"] for form in desk.server.seen}) == 4
+    await desk.keeper.aclose()
+    assert not desk.server.refresh_tokens[desk.store.secrets["refresh"].value].revoked
+
+
+async def test_secrets_that_are_behind_do_not_bring_a_used_refresh_token_back(desk: Desk) -> None:
+    desk.server.rotates = True
+    desk.store.goes_on.clear()  # what is stored is there, but the keeper has not heard of it
+    for _ in range(3):
+        await desk.token(desk.refreshing())
+        await desk.store.stored.wait()
+        desk.clock.now += 3_601
+    assert len({form["refresh_token"] for form in desk.server.seen}) == 3
+    desk.store.goes_on.set()
     await desk.keeper.aclose()
     assert not desk.server.refresh_tokens[desk.store.secrets["refresh"].value].revoked
 
