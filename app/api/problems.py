@@ -150,7 +150,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
     status = HTTPStatus(error.status_code)
     if status < 400:
         return Response(status_code=status, headers=error.headers)
-    detail = error.detail if error.detail != status.phrase else _SENTENCES.get(status, status.description)
+    detail = error.detail if error.detail != status.phrase else _sentence(request, status)
     if status == 400 and isinstance(error.__cause__, UnicodeDecodeError):
         detail = "The body is not UTF-8."
     problem = Problem(title=status.phrase, status=status, code=status.name.lower(), detail=detail or status.phrase)
@@ -158,6 +158,12 @@ async def _on_http(request: Request, error: Exception) -> Response:
     if status == 405:
         headers["Allow"] = ", ".join(_allowed(request))
     return respond_to(request, problem, headers)
+
+
+def _sentence(request: Request, status: HTTPStatus) -> str:
+    if status == HTTPStatus.NOT_FOUND and request.url.path.startswith("/ui"):
+        return "There is no page at this address. The menu above leads to those that there are."
+    return _SENTENCES.get(status, status.description)
 
 
 def _allowed(request: Request) -> list[str]:

@@ -92,10 +92,12 @@ async def compare(
     request: Request,
     parts: PartsDep,
     prompt_id: Id,
-    left: Annotated[int, Query(ge=1, le=2**31 - 1)],
-    right: Annotated[int, Query(ge=1, le=2**31 - 1)],
+    left: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
+    right: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
 ) -> HTMLResponse:
-    """Two versions side by side."""
+    """Two versions side by side: the newest and the one before it, where the address names none."""
+    right = right or (await parts.prompts.summary(prompt_id)).latest_version
+    left = left or max(1, right - 1)
     one, other = await parts.prompts.version(prompt_id, left), await parts.prompts.version(prompt_id, right)
     changes = await asyncio.to_thread(changes_between, one.prompt, other.prompt)
     return render(request, "prompts/compare.html", prompt=one.summary, left=one, right=other, changes=changes)

@@ -123,10 +123,12 @@ async def compare(
     request: Request,
     parts: PartsDep,
     tool_id: Id,
-    left: Annotated[int, Query(ge=1, le=2**31 - 1)],
-    right: Annotated[int, Query(ge=1, le=2**31 - 1)],
+    left: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
+    right: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
 ) -> HTMLResponse:
-    """Two versions side by side."""
+    """Two versions side by side: the newest and the one before it, where the address names none."""
+    right = right or (await parts.tools.get(tool_id)).definition.version
+    left = left or max(1, right - 1)
     first, second = await parts.tools.version(tool_id, left), await parts.tools.version(tool_id, right)
     sides = await asyncio.to_thread(lambda: (_side(first), _side(second)))
     return render(request, "tools/compare.html", tool=first.summary, left=sides[0], right=sides[1])

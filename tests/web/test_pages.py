@@ -72,3 +72,10 @@ def test_every_template_escapes(app: FastAPI) -> None:
     assert ENVIRONMENT.autoescape is True
     for template in (FOLDER / "templates").rglob("*.html"):
         assert "|safe" not in template.read_text().replace(" ", "")
+
+
+async def test_a_page_that_is_not_there_leads_to_those_that_are(client: httpx2.AsyncClient) -> None:
+    answer = await client.get("/ui/nothing")
+    assert answer.status_code == 404
+    assert "The menu above" in answer.text
+    assert 'href="/ui/calls"' in answer.text

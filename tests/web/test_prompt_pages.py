@@ -360,6 +360,7 @@ async def test_versions_are_listed_with_who_why_and_how_often_they_were_used(
     assert "You answer at night." in compared
     assert "Two." in compared
     assert "<del>8.5 seconds</del>" in compared
+    assert "<del>8.5 seconds</del>" in await read(client, f"/ui/prompts/{number}/compare")
     same = await read(client, f"/ui/prompts/{number}/compare?left=2&right=2")
     assert "the same version twice" in same
     view = await read(client, f"/ui/prompts/{number}/versions/1")

@@ -111,7 +111,8 @@ function show({ problems, warnings, variables: all }) {
 function inContent(result) {
   const list = [["error", result.problems], ["warning", result.warnings]];
   return list.flatMap(([severity, found]) => found.filter((one) => one.field === "content")
-    .filter((one) => one.type !== "missing")
+    // An empty field that nobody has come to yet is no mistake.
+    .filter((one) => touched.has("content") || !["missing", "string_too_short"].includes(one.type))
     .map(({ line, column, message, type }) => {
       const name = type === "unknown_variable" && column ? (typed("content").split("\n")[line - 1] ?? "").slice(column - 1) : "";
       const length = name ? name.match(/^\w*/)[0].length : 0;
@@ -219,17 +220,23 @@ function json(name) {
 
 const number_ = (name) => (decimal(typed(name)) === "" ? "null" : JSON.stringify(Number(decimal(typed(name)))));
 
-function attempt(address) {
+/** What becomes of the form, beside its buttons. */
+function say(text, wrong = true) {
   const saying = document.getElementById("saving");
+  saying.className = wrong ? "trouble" : "muted";
+  saying.textContent = text;
+}
+
+function attempt(address) {
   for (const name of ["metadata", "output_schema"]) {
     if (json(name) === null) {
-      saying.textContent = "Mend the JSON first: nothing can be tried with it.";
+      say("Mend the JSON first: nothing can be tried with it.");
       form.elements.namedItem(name).focus();
       return;
     }
   }
   if (!typed("content").trim()) {
-    saying.textContent = "Write some content first.";
+    say("Write some content first.");
     content.focus();
     return;
   }
@@ -243,7 +250,7 @@ function attempt(address) {
     sessionStorage.setItem(DRAFT, `{${parts.map(([name, text]) => `${JSON.stringify(name)}: ${text}`).join(", ")}}`);
     keep(kept);
   } catch {
-    saying.textContent = "This prompt is too large for the browser to hand over. Save it as a draft and choose it in the playground.";
+    say("This prompt is too large for the browser to hand over. Save it as a draft and choose it in the playground.");
     return;
   }
   changed = false;
@@ -281,9 +288,9 @@ function restore() {
     else if (control.tagName === "INPUT") control.value = all(control.name)[0] ?? "";
   }
   changed = true;
-  document.getElementById("saving").textContent = tried
+  say(tried
     ? "What you tried is here again. It is not saved yet."
-    : "What you sent is here again. If it was saved, the list of versions has it.";
+    : "What you sent is here again. If it was saved, the list of versions has it.", false);
 }
 restore();
 
@@ -303,7 +310,7 @@ function tooLarge() {
 
 form.addEventListener("submit", (event) => {
   const why = tooLarge();
-  document.getElementById("saving").textContent = why && `${why} Nothing was sent and nothing is lost: shorten it.`;
+  say(why && `${why} Nothing was sent and nothing is lost: shorten it.`);
   if (why) {
     event.preventDefault();
     return;

@@ -145,7 +145,7 @@ function take(name, data) {
     if (data.conversations > 1) total.append(el("tr", {}, el("th", { scope: "row" }, "All"), cells(data)));
     document.getElementById("summary").textContent = data.different
       ? `${plural(data.different, "turn")} of ${count(data.turns)} would be different in more than their words.`
-      : `All ${plural(data.turns, "turn")} would be the same but for their words.`;
+      : `No turn of ${count(data.turns)} would be different in more than its words.`;
     progress.textContent = "Done.";
   } else if (name === "failed") {
     throw new Error(data.detail);
