@@ -57,6 +57,8 @@ def read_entry(text: str) -> Entry:
         network = _network(host)
     elif host.startswith("*."):
         return Entry(text, name=_name(host[2:]), below=True, port=port)
+    elif host == "*":
+        raise ValueError("would open everything; name what tools need. Public addresses need no entry")
     elif "*" in host:
         raise ValueError("has a * elsewhere than at its beginning, as in *.example.com")
     else:
