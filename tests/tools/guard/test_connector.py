@@ -64,6 +64,26 @@ async def test_loopback_is_refused_without_a_word_on_the_wire(watch: Watch) -> N
         assert watch.tried == []
 
 
+async def test_the_names_of_the_system_are_no_way_in(watch: Watch) -> None:
+    async with listening() as server:
+        executor = ToolExecutor(connector=guarded_connector(Policy()))  # with the system's resolver
+        try:
+            assert "which is a loopback address" in await refused(executor, f"http://localhost:{server.port}/x")
+        finally:
+            await executor.aclose()
+        assert server.connections == 0
+        assert watch.tried == []
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="needs IPv6")
+async def test_ipv6_is_allowed_by_its_address_and_port(watch: Watch) -> None:
+    async with listening(host="::1") as server, guarded(f"[::1]:{server.port}", {"six.lan": [["::1"]]}) as executor:
+        await get(executor, f"http://[::1]:{server.port}/x")
+        await get(executor, f"http://six.lan:{server.port}/x")
+        assert server.connections == 2
+        await refused(executor, f"http://[::1]:{server.port + 1 if server.port < 65_535 else 1}/x")
+
+
 async def test_a_name_that_turns_to_loopback_after_a_public_answer_does_not_get_there(watch: Watch) -> None:
     async with listening() as server, guarded(names={"evil.example": [[PUBLIC], ["127.0.0.1"]]}) as executor:
         url = f"http://evil.example:{server.port}/x"
