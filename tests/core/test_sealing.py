@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.core.errors import GatewayError
@@ -29,12 +29,10 @@ def both() -> Sealer:
     return Sealer(NEW, older=[OLD])
 
 
-_any = Sealer(b"a key for properties of any text")
-
-
+@settings(deadline=None)  # a busy machine is no failure
 @given(text=st.text(st.characters()), name=st.text(st.characters(), max_size=80))
-def test_any_text_opens_again_under_its_name(text: str, name: str) -> None:
-    assert _any.open(_any.seal(text, name=name), name=name) == text
+def test_any_text_opens_again_under_its_name(old: Sealer, text: str, name: str) -> None:
+    assert old.open(old.seal(text, name=name), name=name) == text
 
 
 def test_the_sealed_form_is_ascii_and_shows_nothing_of_the_text(old: Sealer) -> None:
