@@ -43,7 +43,7 @@ def applied(
         case BasicLogin():
             password = value_of(login.password, secrets, tool)
             # UTF-8, as servers have come to expect (RFC 7617, 2.1).
-            encoded = base64.b64encode(f"{login.username}:{password}".encode(errors="replace")).decode()
+            encoded = base64.b64encode(f"{login.username}:{password}".encode()).decode()
             return Applied(with_header(request, "Authorization", f"Basic {encoded}"), (encoded, password))
         case BearerToken():
             token = _for_header(login.token, secrets, tool)
@@ -73,6 +73,10 @@ def value_of(name: SecretName, secrets: Secrets, tool: str) -> str:
     if secret is None or not secret.value.strip():
         state = "is empty" if secret is not None else "is not there (any more)"
         raise SecretMissing(f"the secret {name} {state}. Store it again, or choose another.", tool=tool)
+    try:
+        secret.value.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        raise SecretMissing(f"the secret {name} holds what cannot be sent. Type it again.", tool=tool) from None
     return secret.value.rstrip("\r\n")  # from pasting
 
 
@@ -91,4 +95,4 @@ def _with_parameter(request: RenderedRequest, name: str, value: str) -> Rendered
 
 
 def _quoted(text: str) -> str:
-    return quote(text, safe="", errors="replace")
+    return quote(text, safe="")

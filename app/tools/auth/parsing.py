@@ -31,6 +31,7 @@ MAX_EXTRA: Final = 20
 
 _ROOT: Final = "authorisation"
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 _CERTIFICATE_FIELDS: Final = ("certificate", "key", "password", "authority")
 # Fields of a token request that are made from others here, so that they cannot contradict them.
 _OWN_PARAMETERS: Final = frozenset({"grant_type", "client_id", "client_secret", "refresh_token", "scope"})
@@ -134,7 +135,7 @@ class _Fields:
             if required:
                 self.wrong(name, f"{words} is missing.")
             return ""
-        if not isinstance(value, str) or _CONTROL.search(value) or len(value) > MAX_TEXT:
+        if not isinstance(value, str) or not _is_plain(value):
             self.wrong(name, f"{words} is a text without line breaks of at most {MAX_TEXT:,} characters.")
             return ""
         return value
@@ -242,9 +243,17 @@ def _extra(form: _Fields) -> tuple[tuple[str, str], ...]:
     for name in value:
         if name in _OWN_PARAMETERS:
             form.wrong(f"extra.{name}", f"{name} is set by the fields above; leave it out here.")
-    if len(value) > MAX_EXTRA or any(len(text) > MAX_TEXT for pair in value.items() for text in pair):
-        form.wrong("extra", f"At most {MAX_EXTRA} further fields, of at most {MAX_TEXT:,} characters each.")
+    if len(value) > MAX_EXTRA or not all(_is_plain(text) for pair in value.items() for text in pair):
+        form.wrong(
+            "extra",
+            f"At most {MAX_EXTRA} further fields, without line breaks and of at most {MAX_TEXT:,} characters each.",
+        )
     return tuple(sorted(value.items()))
+
+
+def _is_plain(text: str) -> bool:
+    # A half of a surrogate pair, as JSON may hold it, can neither be sent nor stored.
+    return len(text) <= MAX_TEXT and _CONTROL.search(text) is None and _SURROGATE.search(text) is None
 
 
 def _timeout(form: _Fields) -> float:

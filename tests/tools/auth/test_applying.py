@@ -64,7 +64,7 @@ def test_the_rest_of_the_request_is_not_touched() -> None:
 def test_a_secret_that_would_end_the_header_is_refused_without_being_said(
     login: BearerToken | ApiKey, value: str
 ) -> None:
-    with pytest.raises(SecretMissing, match="the secret s holds a line break or a letter") as caught:
+    with pytest.raises(SecretMissing, match="the secret s holds") as caught:
         apply(login, value)
     assert value not in str(caught.value)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from app.tools.auth.definition import (
     ApiKey,
@@ -16,9 +18,11 @@ from app.tools.auth.definition import (
     OAuthLogin,
     secret_names,
 )
-from app.tools.auth.parsing import clashes, parse_authorisation, stored_form, unknown_secrets
+from app.tools.auth.parsing import clashes, parse_authorisation, read_authorisation, stored_form, unknown_secrets
+from app.tools.auth.protocol import token_request
 from app.tools.definition import RequestSpec
 from app.tools.errors import ToolInvalid
+from app.tools.request_rules import Findings
 
 OAUTH = {
     "type": "oauth2",
@@ -125,6 +129,8 @@ WRONG: list[tuple[Any, str, str]] = [
     ({**OAUTH, "extra": {"a": 1}}, "authorisation.extra", "are texts"),
     ({**OAUTH, "extra": {"grant_type": "x"}}, "authorisation.extra.grant_type", "set by the fields above"),
     ({**OAUTH, "extra": {str(each): "x" for each in range(21)}}, "authorisation.extra", "At most 20"),
+    ({**OAUTH, "extra": {"a": "b\nc"}}, "authorisation.extra", "without line breaks"),
+    ({**OAUTH, "scope": "\ud800"}, "authorisation.scope", "without line breaks"),
     ({**OAUTH, "client_auth": "jwt"}, "authorisation.client_auth", "one of basic, body"),
     ({**OAUTH, "timeout": 0}, "authorisation.timeout", "from 0.5 to 30"),
     ({**OAUTH, "timeout": True}, "authorisation.timeout", "from 0.5 to 30"),
@@ -141,6 +147,40 @@ def test_each_mistake_is_said_beside_its_field(typed: Any, field: str, words: st
         parse_authorisation(typed)
     assert [mistake.field for mistake in caught.value.mistakes] == [field]
     assert words in caught.value.mistakes[0].message
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(st.characters(), max_size=20) | st.sampled_from(["a", "b.c"]),
+    lambda each: st.lists(each, max_size=2) | st.dictionaries(st.text(st.characters(), max_size=5), each, max_size=3),
+    max_leaves=4,
+)
+FIELDS = st.fixed_dictionaries(
+    {},
+    optional={
+        **dict.fromkeys(("username", "password", "token", "place", "name", "key", "prefix", "x", "timeout"), JSON),
+        "type": st.sampled_from(["none", "basic", "bearer", "api_key", "oauth2"]) | JSON,
+        "grant": st.sampled_from(["client_credentials", "refresh_token"]) | JSON,
+        "token_url": st.just("https://h/token?x=1") | JSON,
+        **{name: st.just("a") | JSON for name in ("client_id", "client_secret", "refresh_token", "scope")},
+        "extra": st.dictionaries(st.text(st.characters(), max_size=9), st.text(st.characters()), max_size=3) | JSON,
+        "client_certificate": st.fixed_dictionaries({"certificate": JSON}, optional={"key": JSON}) | JSON,
+    },
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(typed=FIELDS | JSON)
+def test_whatever_is_typed_is_read_or_refused_in_words(typed: Any) -> None:
+    found = Findings()
+    meant = read_authorisation(typed, found)
+    if meant is None:
+        assert found.mistakes
+        assert all(mistake.field.startswith("authorisation") and mistake.message for mistake in found.mistakes)
+        return
+    assert not found.mistakes
+    assert parse_authorisation(stored_form(meant)) == meant
+    if isinstance(meant.login, OAuthLogin):
+        assert b"grant_type=" in token_request(meant.login, "s", "r").body
 
 
 def test_all_mistakes_are_said_at_once() -> None:
