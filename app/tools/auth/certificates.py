@@ -79,7 +79,7 @@ def _made(certificate: ClientCertificate, values: dict[str, str]) -> ssl.SSLCont
     try:
         with _file(chain) as chain_file, _file(key) as key_file:
             context.load_cert_chain(chain_file, key_file, password=lambda: password)
-    except (ssl.SSLError, ValueError) as error:
+    except (OSError, ValueError) as error:  # an SSLError, or no place for the file
         raise _Unusable(_words(certificate, error)) from None
     return context
 
