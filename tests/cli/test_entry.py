@@ -30,17 +30,17 @@ def test_help_loads_nothing_that_a_command_needs() -> None:
         "sys.exit(', '.join(sorted(heavy & set(sys.modules))) or 0)"
     )
     assert result.returncode == 0, f"loaded for --help: {result.stderr}"
-    for command in ("serve", "migrate", "doctor", "dialplan", "chat", "call", "users"):
+    for command in ("serve", "migrate", "doctor", "dialplan", "chat", "call", "prompts", "users"):
         assert command in result.stdout
 
 
 def test_a_known_error_is_one_line() -> None:
     result = run("import sys; sys.argv[1:] = ['dialplan', '--human', 'a b']; from app.cli import main; main()")
     assert result.returncode == 1
-    assert result.stderr == "asterisk-ai: --human a b: write an extension such as 200, or 200@context\n"
+    assert result.stderr == "asterisk-ai: --human 'a b': write an extension such as 200, or 200@context\n"
 
 
-COMMANDS = [*sorted(set(typer.main.get_group(cli).commands) - {"users"}), "users list"]
+COMMANDS = [*sorted(set(typer.main.get_group(cli).commands) - {"prompts", "users"}), "prompts export", "users list"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -74,7 +74,8 @@ class Complaints:
 
     def __init__(self) -> None:
         self.found: list[str] = []
-        self._allowed: list[re.Pattern[str]] = []
+        # Browsers ask for it by themselves where an answer is no page of ours, such as JSON.
+        self._allowed: list[re.Pattern[str]] = [re.compile(r"/favicon\.ico\b")]
 
     def allow(self, pattern: str) -> None:
         """What a test provokes, as a regular expression: a form that comes back with 422, a connection that is cut."""

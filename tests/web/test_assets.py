@@ -46,7 +46,7 @@ def test_nothing_else_lies_among_them(folder: str) -> None:
     [
         (f"{SHIPPED}/codemirror/codemirror.js", "var ", "var  "),
         (f"{SHIPPED}/assets.toml", '"6.7.6"', '"6.7.7"'),
-        ("scripts/codemirror.js", "drawSelection, ", ""),
+        ("scripts/codemirror.js", "lineNumbers, ", ""),
         ("scripts/codemirror-plain.js", '"prose"', '"text"'),
         ("tests/web/vendor/axe-core/axe.min.js", "axe", "exa"),
     ],
