@@ -6,14 +6,16 @@ A test module that needs another service defines a ``service`` fixture of its ow
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
 
+from lab.seed import Seeded, seed
 from lab.service import Service
 from tests.api.conftest import app, client, parts, stranger
 from tests.fixtures.leaks import keep
-from tests.web.browser import LOGIN, PHONE, Complaints, fail_for, open_browser, require_browser, visiting
+from tests.web.browser import LOGIN, PHONE, Complaints, fail_for, in_a_thread, open_browser, require_browser, visiting
 
 __all__ = ["app", "client", "parts", "stranger"]
 
@@ -32,6 +34,21 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     with Service(tmp_path_factory.mktemp("service"), {"WEB_UI_PASSWORD": LOGIN[1]}) as service:
         keep(service)
         yield service
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a seeded service runs."""
+    return tmp_path_factory.mktemp("service")
+
+
+@pytest.fixture(scope="module")
+def seeded(folder: Path) -> Seeded:
+    """A database with the life of a telephone company, ``seeded.db`` in ``folder``, for a ``service`` of one's own."""
+    require_browser()
+    result = in_a_thread(seed(f"sqlite:///{folder}/seeded.db"))
+    assert isinstance(result, Seeded)
+    return result
 
 
 @pytest.fixture

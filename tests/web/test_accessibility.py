@@ -11,28 +11,15 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
-from lab.seed import SETTINGS, Seeded, seed
+from lab.seed import SETTINGS, Seeded
 from lab.service import Service
 from lab.tour import NO_PAGES, address, pages
 from tests.api.conftest import make_app
 from tests.api.test_permissions import routes_of
 from tests.fixtures.leaks import keep
-from tests.web.browser import LOGIN, PHONE, assert_accessible, assert_fits, in_a_thread, require_browser
+from tests.web.browser import LOGIN, PHONE, assert_accessible, assert_fits
 
 PAGES = pages(make_app().routes)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("service")
-
-
-@pytest.fixture(scope="module")
-def seeded(folder: Path) -> Seeded:
-    require_browser()
-    result = in_a_thread(seed(f"sqlite:///{folder}/seeded.db"))
-    assert isinstance(result, Seeded)
-    return result
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,11 @@ from playwright.sync_api import Page, expect
 
 from app.api.parts import Parts
 from app.history.rows import write
-from lab.seed import SETTINGS, Seeded, seed
+from lab.seed import SETTINGS, Seeded
 from lab.service import Service
 from tests.fixtures.leaks import keep
 from tests.history.conftest import make_turn
-from tests.web.browser import LOGIN, PATIENCE, Complaints, assert_accessible, in_a_thread, require_browser
+from tests.web.browser import LOGIN, PATIENCE, Complaints, assert_accessible
 
 SCRIPT = "<script>alert(1)</script>"
 
@@ -40,19 +40,6 @@ async def test_what_is_no_conversation_is_refused(client: httpx2.AsyncClient) ->
         assert (await client.get(f"/ui/replay?conversation={nobody}")).status_code == 422
     many = "&".join(f"conversation={number}" for number in range(1, 30))
     assert (await client.get(f"/ui/replay?{many}")).status_code == 422
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("service")
-
-
-@pytest.fixture(scope="module")
-def seeded(folder: Path) -> Seeded:
-    require_browser()
-    result = in_a_thread(seed(f"sqlite:///{folder}/seeded.db"))
-    assert isinstance(result, Seeded)
-    return result
 
 
 @pytest.fixture(scope="module")

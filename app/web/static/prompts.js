@@ -1,4 +1,5 @@
 // The form of a prompt: checked while one types, with the variables at hand, and tried before it is saved.
+import { at } from "./address.js";
 import { EditorView } from "./vendor/codemirror/codemirror.js";
 import { completeWith, checkWith, goTo, recheck, setValue } from "./editor.js";
 import { el } from "./elements.js";
@@ -55,7 +56,7 @@ const touched = new Set();
 const places = new Map(); // field to the line below it that says what is wrong
 
 async function ask(signal) {
-  const response = await fetch(new URL("/api/prompts/check", location.origin), {
+  const response = await fetch(at("/api/prompts/check"), {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ fields: fields(), id: form.dataset.prompt ? Number(form.dataset.prompt) : null }),
@@ -254,7 +255,7 @@ function attempt(address) {
     return;
   }
   changed = false;
-  location.assign(new URL(address, location.origin));
+  location.assign(at(address));
 }
 
 for (const [id, address] of [["try", "/ui/playground?draft=1"], ["replay-with", "/ui/replay?draft=1"]]) {
