@@ -33,7 +33,7 @@ from app.schemas.tool_work import (
     TypedTool,
 )
 from app.schemas.tools import ToolBody, WarningBody
-from app.tools.definition import CallContext, RequestSpec, ToolDefinition
+from app.tools.definition import AnyRequest, CallContext, ToolDefinition
 from app.tools.errors import Mistake, ToolFailure, ToolInvalid, ToolNotFound
 from app.tools.exchange import ExchangeRecorder
 from app.tools.provider_rules import warnings_of
@@ -133,7 +133,7 @@ async def _tool_to_try(parts: Parts, body: ToolTry) -> ToolDefinition:
     return checked.definition
 
 
-def _checked(typed: TypedTool, stored: RequestSpec | None) -> Checked:
+def _checked(typed: TypedTool, stored: AnyRequest | None) -> Checked:
     fields = typed.fields()
     if isinstance(fields["parameters"], str):
         text, fields["parameters"] = fields["parameters"], None

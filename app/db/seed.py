@@ -110,6 +110,7 @@ def fill(connection: Connection, *, service_url: str) -> None:
         tool_id=tool_id,
         description=TOOL_DESCRIPTION,
         parameters=TOOL_PARAMETERS,
+        options={},
         request={
             "method": "GET",
             "url": f"{service_url.rstrip('/')}/api/example/orders/{{{{ order_id }}}}",

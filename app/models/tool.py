@@ -40,6 +40,7 @@ class ToolVersionRow(Base):
     description: Mapped[str] = mapped_column(long_text())
     parameters: Mapped[dict[str, Any]] = mapped_column(json_value())
     request: Mapped[dict[str, Any]] = mapped_column(json_value())
+    options: Mapped[dict[str, Any]] = mapped_column(json_value())
     note: Mapped[str] = mapped_column(String(500))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime())
     created_by: Mapped[str] = mapped_column(String(NAME_LENGTH))

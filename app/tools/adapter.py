@@ -19,6 +19,7 @@ from langchain_core.tools import BaseTool
 from pydantic import ConfigDict, PrivateAttr
 
 from app.core.metrics import UNEXPECTED
+from app.tools.bound import visible_parameters
 from app.tools.definition import CallContext, ToolDefinition
 from app.tools.errors import ToolFailure
 from app.tools.exchange import RequestNote, ShownRequest
@@ -58,7 +59,7 @@ class HttpTool(BaseTool):
     _executor: RunsTools = PrivateAttr()
 
     def __init__(self, definition: ToolDefinition, executor: RunsTools) -> None:
-        schema = dict(definition.parameters)
+        schema = visible_parameters(definition)
         schema.setdefault("type", "object")
         schema.setdefault("properties", {})  # LangChain's .args fails without
         super().__init__(name=definition.name, description=definition.description, args_schema=schema)

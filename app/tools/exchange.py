@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from app.db.audit import MASK, names_secret
-from app.tools.definition import RequestSpec
+from app.tools.definition import AnyRequest
 from app.tools.secrets import SHORTEST_FOR_PEOPLE, SecretMask, is_secret_header, mapped_url, secrets_in
 
 # What a person looks through; the model sees less.
@@ -85,7 +85,7 @@ class ExchangeRecorder:
         request: The tool's; its secrets are masked wherever they turn up.
     """
 
-    def __init__(self, request: RequestSpec) -> None:
+    def __init__(self, request: AnyRequest) -> None:
         self._secrets: set[str | int] = set(secrets_in(request).values())
         self._seen: _Seen | None = None
 

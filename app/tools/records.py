@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from app.db.audit import MASK
 from app.models.tool import ToolRow, ToolVersionRow
-from app.tools.definition import RequestSpec, ToolDefinition
+from app.tools.definition import ToolDefinition
 from app.tools.secrets import mapped_url
+from app.tools.stored import options_form, options_from, request_form, request_from
 
 _SHOWN_CHARS: Final = 300
-_REQUEST_FIELDS: Final = frozenset(field.name for field in fields(RequestSpec))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +106,9 @@ def definition_of(row: ToolRow, version: ToolVersionRow) -> ToolDefinition:
         name=row.name,
         description=version.description,
         parameters=version.parameters,
-        request=_request_of(version.request),
+        request=request_from(version.request),
         enabled=row.enabled,
+        **options_from(version.options),
     )
 
 
@@ -120,6 +121,7 @@ def facts_of(row: ToolRow, version: ToolVersionRow) -> dict[str, Any]:
         "description": version.description,
         "parameters": version.parameters,
         "request": version.request,
+        "options": version.options,
         "note": version.note,
     }
 
@@ -129,10 +131,6 @@ def version_values(definition: ToolDefinition) -> dict[str, Any]:
     return {
         "description": definition.description,
         "parameters": dict(definition.parameters),
-        "request": asdict(definition.request),
+        "request": request_form(definition.request),
+        "options": options_form(definition),
     }
-
-
-def _request_of(data: Mapping[str, Any]) -> RequestSpec:
-    # Fields that a later version of the service has written are passed over.
-    return RequestSpec(**{name: value for name, value in data.items() if name in _REQUEST_FIELDS})

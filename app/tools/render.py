@@ -57,7 +57,7 @@ class RequestTemplate:
     """
 
     def __init__(self, definition: ToolDefinition) -> None:
-        spec = definition.request
+        spec = definition.http
         self._tool = definition.name
         self._method = spec.method
         path, _, query = spec.url.partition("?")

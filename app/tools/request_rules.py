@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeVar, get_args
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from app.db.values import json_problem
-from app.tools.definition import Method, RequestSpec
+from app.tools.definition import AnyRequest, McpCall, PythonCall, RequestSpec
 from app.tools.errors import Mistake, ToolInvalid
 from app.tools.placeholders import BRACES, Placeholder, placeholders_in
 
@@ -19,6 +19,8 @@ MAX_REQUEST_BYTES: Final = 1_000_000
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _URL_CONTROL = re.compile(r"[\x00-\x20\x7f]")
+METHOD: Final = re.compile(r"[A-Z][A-Z0-9_-]{0,31}")
+_REFUSED_METHODS: Final = frozenset({"CONNECT", "TRACE"})
 HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 HOP_HEADERS: Final = frozenset(
     {"host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer"}
@@ -46,8 +48,56 @@ class Findings:
         self.mistakes.append(Mistake(field, message))
 
 
+def read_any_request(value: Any, found: Findings) -> AnyRequest | None:
+    """What a tool does when it is called; None, with all that is wrong in ``found``. ``kind`` is ``http``, where it is
+    absent too, ``mcp`` or ``python``."""
+    if not isinstance(value, Mapping):
+        found.add("request", "The request says at least method and url.")
+        return None
+    kind = value.get("kind", "http")
+    rest = {name: each for name, each in value.items() if name != "kind"}
+    if kind == "mcp":
+        return _read_call(McpCall, {"server": int, "tool": str}, rest, found)
+    if kind == "python":
+        return _read_call(PythonCall, {"entry": str}, rest, found)
+    if kind != "http":
+        found.add("request.kind", "The kind is http, mcp or python.")
+        return None
+    return read_request(rest, found)
+
+
+def _read_call(
+    made: type[McpCall | PythonCall], wanted: Mapping[str, type], value: Mapping[str, Any], found: Findings
+) -> McpCall | PythonCall | None:
+    before = len(found.mistakes)
+    for name in sorted(set(map(str, value)) - set(made.__slots__)):
+        found.add("request", f"The request has no field {name[:60]!r}; it has {', '.join(made.__slots__)}.")
+    for name, kind in wanted.items():
+        if not isinstance(value.get(name), kind) or isinstance(value.get(name), bool) or not value.get(name):
+            found.add(f"request.{name}", f"{name} is missing.")
+    timeout, size = _bounds(value, found)
+    if len(found.mistakes) > before:
+        return None
+    assert timeout is not None
+    assert size is not None
+    return made(**{name: value[name] for name in wanted}, timeout=timeout, max_response_bytes=int(size))
+
+
+def _bounds(value: Mapping[str, Any], found: Findings) -> tuple[float | None, float | None]:
+    timeout = found.read(_number, value.get("timeout", 5.0), "timeout", MIN_TIMEOUT, MAX_TIMEOUT, "seconds")
+    size = found.read(
+        _number,
+        value.get("max_response_bytes", 1_000_000),
+        "max_response_bytes",
+        MIN_RESPONSE_BYTES,
+        MAX_RESPONSE_BYTES,
+        "bytes",
+    )
+    return timeout, size
+
+
 def read_request(value: Any, found: Findings) -> RequestSpec | None:
-    """The request of a tool; None, with all that is wrong in ``found``."""
+    """The HTTP request of a tool; None, with all that is wrong in ``found``."""
     if not isinstance(value, Mapping):
         found.add("request", "The request says at least method and url.")
         return None
@@ -66,22 +116,15 @@ def read_request(value: Any, found: Findings) -> RequestSpec | None:
     headers = _headers(value.get("headers") or {}, found)
     query = found.read(_query, value.get("query"))
     json_body = found.read(_json_body, value.get("json_body"), method)
-    timeout = found.read(_number, value.get("timeout", 5.0), "timeout", MIN_TIMEOUT, MAX_TIMEOUT, "seconds")
-    size = found.read(
-        _number,
-        value.get("max_response_bytes", 1_000_000),
-        "max_response_bytes",
-        MIN_RESPONSE_BYTES,
-        MAX_RESPONSE_BYTES,
-        "bytes",
-    )
+    timeout, size = _bounds(value, found)
     if len(found.mistakes) > before:
         return None
+    assert method is not None
     assert url is not None
     assert timeout is not None
     assert size is not None
     return RequestSpec(
-        method=method,  # type: ignore[arg-type]  # checked above
+        method=method,
         url=url,
         headers=headers,
         query=query,
@@ -117,8 +160,12 @@ def _templates(request: RequestSpec) -> list[tuple[str, Any]]:
 
 
 def _method(value: Any) -> str:
-    if not isinstance(value, str) or value.upper() not in get_args(Method):
-        raise ToolInvalid(f"The method is one of {', '.join(get_args(Method))}.", field="request.method")
+    if not isinstance(value, str) or not METHOD.fullmatch(value.upper()) or value.upper() in _REFUSED_METHODS:
+        raise ToolInvalid(
+            "The method is a word such as GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS or one of the server's own; "
+            "CONNECT and TRACE are for proxies.",
+            field="request.method",
+        )
     return value.upper()
 
 

@@ -10,6 +10,9 @@ from html.parser import HTMLParser
 
 import orjson
 
+from app.tools.backend import Response
+from app.tools.definition import ToolDefinition
+
 # Enough for a record or a short list; more crowds the conversation out of the model's sight.
 MAX_RESULT_BYTES = 8_000
 _MAX_EXCERPT_BYTES = 500
@@ -72,8 +75,14 @@ def describe(status: int, content_type: str, charset: str | None, body: bytes) -
     return cut(text.strip(), MAX_RESULT_BYTES)
 
 
-def failure_words(tool: str, status: int, content_type: str, charset: str | None, body: bytes) -> str:
+def in_words(tool: ToolDefinition, response: Response) -> str:
+    """What the model sees of a successful response, as the tool's ``result`` says."""
+    return describe(response.status, response.content_type, response.charset, response.body)
+
+
+def failure_words(tool: ToolDefinition, response: Response) -> str:
     """What the model is told about a status that is no success."""
+    status, content_type, charset, body = response.status, response.content_type, response.charset, response.body
     if status in (401, 403):
         words = "refused access; nothing that you say can change it"
     elif status in (404, 410):
@@ -84,7 +93,7 @@ def failure_words(tool: str, status: int, content_type: str, charset: str | None
         words = "wants to lead elsewhere, which is not allowed"
     else:
         words = "did not accept these arguments"
-    sentence = f"{tool} {words} (HTTP {status})."
+    sentence = f"{tool.name} {words} (HTTP {status})."
     # Only where the arguments may be at fault does the body help the model; a page of 500 lines never does.
     if 400 <= status < 500 and status not in (401, 403, 429) and not _looks_like_html(body):
         excerpt = cut(" ".join(_text(body, charset).split()), _MAX_EXCERPT_BYTES)

@@ -26,7 +26,7 @@ from urllib.parse import quote, quote_plus, unquote, urlsplit
 import orjson
 
 from app.db.audit import MASK, looks_secret, names_secret
-from app.tools.definition import RequestSpec, ToolDefinition
+from app.tools.definition import AnyRequest, RequestSpec, ToolDefinition
 from app.tools.errors import Mistake, ToolInvalid
 from app.tools.placeholders import BRACES
 
@@ -60,7 +60,7 @@ def is_secret_header(name: str, value: str) -> bool:
     )
 
 
-def secrets_in(request: RequestSpec) -> dict[Place, str | int]:
+def secrets_in(request: AnyRequest) -> dict[Place, str | int]:
     """The secrets by the places where they stand; in JSON a number may be one."""
     found: dict[Place, str | int] = {}
 
@@ -72,7 +72,7 @@ def secrets_in(request: RequestSpec) -> dict[Place, str | int]:
     return found
 
 
-def secret_fields(request: RequestSpec) -> list[str]:
+def secret_fields(request: AnyRequest) -> list[str]:
     """The paths of the fields that hold secrets, such as ``request.headers.X-Api-Key``; of a parameter within the URL
     ``request.url``."""
     return list(dict.fromkeys(_field(place) for place in secrets_in(request)))
@@ -83,7 +83,7 @@ def hidden(definition: ToolDefinition) -> ToolDefinition:
     return replace(definition, request=_mapped(definition.request, lambda _place, _value: MASK))
 
 
-def restored(definition: ToolDefinition, stored: RequestSpec | None) -> ToolDefinition:
+def restored(definition: ToolDefinition, stored: AnyRequest | None) -> ToolDefinition:
     """The tool with the stored secrets where it holds the mask.
 
     Args:
@@ -93,7 +93,7 @@ def restored(definition: ToolDefinition, stored: RequestSpec | None) -> ToolDefi
         ToolInvalid: nothing is stored there, or the address leads to another server now.
     """
     known = {} if stored is None else {_same(place): value for place, value in secrets_in(stored).items()}
-    elsewhere = stored is not None and origin_of(stored.url) != origin_of(definition.request.url)
+    elsewhere = stored is not None and _origin(stored) != _origin(definition.request)
     mistakes: list[Mistake] = []
 
     def fill(place: Place, value: Any) -> Any:
@@ -139,8 +139,14 @@ def _holds_text(value: str) -> bool:
     return bool(rest.strip(" :,;"))
 
 
-def _mapped(request: RequestSpec, change: Change) -> RequestSpec:
-    """The request with each of its secrets, and of its masks, changed."""
+def _origin(request: AnyRequest) -> tuple[str, str, int | None] | None:
+    return origin_of(request.url) if isinstance(request, RequestSpec) else None
+
+
+def _mapped(request: AnyRequest, change: Change) -> AnyRequest:
+    """The request with each of its secrets, and of its masks, changed. One that is no HTTP holds none."""
+    if not isinstance(request, RequestSpec):
+        return request
     return replace(
         request,
         url=mapped_url(request.url, change),

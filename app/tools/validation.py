@@ -14,10 +14,12 @@ from jsonschema.exceptions import SchemaError, ValidationError
 
 from app.db.values import text_problem
 from app.tools.arguments import ArgumentSchema
-from app.tools.definition import NAME_PATTERN, ToolDefinition
+from app.tools.auth.parsing import clashes, read_authorisation
+from app.tools.definition import NAME_PATTERN, RequestSpec, ToolDefinition
 from app.tools.errors import Mistake, ToolInvalid
 from app.tools.keywords import check_pattern
-from app.tools.request_rules import Findings, read_request, unknown_placeholders
+from app.tools.option_rules import read_behaviour, read_bound, read_result
+from app.tools.request_rules import Findings, read_any_request, unknown_placeholders
 
 MAX_DESCRIPTION_CHARS = 4_000
 MAX_SCHEMA_BYTES = 100_000
@@ -45,8 +47,7 @@ class Checked:
 def check_definition(
     data: Mapping[str, Any], *, id: int = 0, version: int = 0, schema_is_ours: bool = False
 ) -> Checked:
-    """Read ``name``, ``description``, ``parameters``, ``request`` (the fields of
-    :class:`~app.tools.definition.RequestSpec`) and ``enabled``, and say everything that is wrong with them.
+    """Read the fields of a :class:`~app.tools.definition.ToolDefinition`, and say everything that is wrong with them.
 
     Args:
         schema_is_ours: The parameters were made here, so whether they are a JSON Schema need not be looked at: that
@@ -56,9 +57,15 @@ def check_definition(
     name = found.read(_name, data)
     description = found.read(_description, data)
     parameters = found.read(_parameters, data.get("parameters"), schema_is_ours)
-    request = read_request(data.get("request"), found)
-    if request is not None and parameters is not None:
+    request = read_any_request(data.get("request"), found)
+    if isinstance(request, RequestSpec) and parameters is not None:
         found.mistakes += unknown_placeholders(request, parameters)
+    bound = read_bound(data.get("bound"), parameters, found)
+    result = read_result(data.get("result"), found)
+    behaviour = read_behaviour(data.get("behaviour"), found)
+    authorisation = read_authorisation(data.get("authorisation"), found)
+    if authorisation is not None and isinstance(request, RequestSpec):
+        found.mistakes += clashes(authorisation, request)
     enabled = data.get("enabled", True)
     if not isinstance(enabled, bool):
         found.add("enabled", "enabled is true or false.")
@@ -68,7 +75,14 @@ def check_definition(
     assert description is not None
     assert parameters is not None
     assert request is not None
-    return Checked(ToolDefinition(id, version, name, description, parameters, request, enabled), ())
+    assert bound is not None
+    assert result is not None
+    assert behaviour is not None
+    assert authorisation is not None
+    definition = ToolDefinition(
+        id, version, name, description, parameters, request, enabled, bound, result, behaviour, authorisation
+    )
+    return Checked(definition, ())
 
 
 def parse_definition(data: Mapping[str, Any], *, id: int = 0, version: int = 0) -> ToolDefinition:

@@ -4,7 +4,7 @@ transaction."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from sqlalchemy import select
@@ -15,10 +15,11 @@ from app.db.values import json_problem, text_problem
 from app.models.base import utc_now
 from app.models.names import NAME_LENGTH, name_key
 from app.models.tool import ToolRow, ToolVersionRow
-from app.tools.definition import RequestSpec, ToolDefinition
+from app.tools.definition import AnyRequest, ToolDefinition
 from app.tools.errors import ToolConflict, ToolInvalid, ToolNameTaken, ToolNotFound
 from app.tools.records import definition_of, facts_of, version_values
 from app.tools.secrets import restored
+from app.tools.stored import options_form, request_form
 
 MAX_BYTES: Final = 1_000_000
 MAX_NOTE_BYTES: Final = 500
@@ -46,7 +47,7 @@ async def add_tool(
     *,
     by: str,
     note: str = "",
-    secrets_of: RequestSpec | None = None,
+    secrets_of: AnyRequest | None = None,
 ) -> tuple[ToolRow, ToolVersionRow]:
     """A new tool. ``secrets_of``: the request whose secrets it may keep. Raises ToolInvalid, ToolNameTaken."""
     check(definition, note)
@@ -125,7 +126,8 @@ def check(definition: ToolDefinition, note: str) -> None:
     for field, problem in (
         ("description", text_problem(definition.description, max_bytes=MAX_BYTES)),
         ("parameters", json_problem(dict(definition.parameters), max_bytes=MAX_BYTES)),
-        ("request", json_problem(asdict(definition.request), max_bytes=MAX_BYTES)),
+        ("request", json_problem(request_form(definition.request), max_bytes=MAX_BYTES)),
+        ("options", json_problem(options_form(definition), max_bytes=MAX_BYTES)),
         ("note", text_problem(note, max_bytes=MAX_NOTE_BYTES)),
     ):
         if problem:

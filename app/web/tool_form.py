@@ -52,7 +52,7 @@ def new_form() -> Form:
 def form_of(definition: ToolDefinition) -> Form:
     """Of a tool that there is. Its secrets are masked; a save that sends the mask keeps them."""
     shown = hidden(definition)
-    request = shown.request
+    request = shown.request if isinstance(shown.request, RequestSpec) else _DEFAULTS
     query = [(name, *_typed(value)) for name, value in (request.query or {}).items()]
     return Form.of(
         {

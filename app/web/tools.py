@@ -15,7 +15,7 @@ from app.api.parts import Parts, PartsDep
 from app.core.permissions import Permission
 from app.db.audit import MASK
 from app.schemas.page import Search, Sorting
-from app.tools.definition import ToolDefinition
+from app.tools.definition import RequestSpec, ToolDefinition
 from app.tools.records import ToolRecord
 from app.tools.secrets import hidden, secret_fields
 from app.web.pages import render
@@ -137,7 +137,7 @@ async def compare(
 def show(request: Request, record: ToolRecord) -> HTMLResponse:
     """The page of a version for who only reads."""
     definition = hidden(record.definition)
-    body = definition.request.json_body
+    body = definition.request.json_body if isinstance(definition.request, RequestSpec) else None
     return render(
         request,
         "tools/view.html",

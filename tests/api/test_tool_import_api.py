@@ -38,7 +38,7 @@ async def test_chosen_operations_become_tools_and_a_second_import_changes_nothin
 ) -> None:
     first = await imported(client, operations=CHOSEN)
     assert [each["outcome"] for each in first["imported"]] == ["created", "created"]
-    assert parts.tool_catalog.get("updatePet").request.method == "PUT"
+    assert parts.tool_catalog.get("updatePet").http.method == "PUT"
     again = await client.post(ADDRESS, json={"document": PET_STORE, "operations": CHOSEN})
     assert again.status_code == 409
     second = await imported(client, operations=CHOSEN, update=True)
@@ -69,8 +69,8 @@ async def test_an_update_keeps_what_the_operator_added(client: httpx2.AsyncClien
     assert kept.description == "Change a pet"
     assert kept.enabled is False
     assert kept.request.timeout == 9
-    assert kept.request.headers == {"X-Api-Key": "first-key"}
-    assert kept.request.query == {"token": "a-token"}
+    assert kept.http.headers == {"X-Api-Key": "first-key"}
+    assert kept.http.query == {"token": "a-token"}
 
 
 async def test_an_update_that_leads_to_another_server_does_not_take_the_key_along(
@@ -78,7 +78,7 @@ async def test_an_update_that_leads_to_another_server_does_not_take_the_key_alon
 ) -> None:
     await imported(client, operations=["updatePet"], headers={"X-Api-Key": "first-key", "X-Line": "7"})
     await imported(client, operations=["updatePet"], update=True, base_url="https://other.example")
-    assert parts.tool_catalog.get("updatePet").request.headers == {"X-Line": "7"}
+    assert parts.tool_catalog.get("updatePet").http.headers == {"X-Line": "7"}
 
 
 async def test_all_are_imported_or_none(client: httpx2.AsyncClient) -> None:

@@ -254,7 +254,7 @@ async def test_a_copy_has_all_but_the_name_and_is_disabled(client: httpx2.AsyncC
     assert (copy["name"], copy["enabled"], copy["version"]) == ("weather_2", False, 1)
     assert copy["request"] == made["request"]
     assert "get_weather" in copy["note"]
-    assert parts.tool_catalog.get("weather_2").request.headers["Authorization"] == f"Bearer {SECRET}"
+    assert parts.tool_catalog.get("weather_2").http.headers["Authorization"] == f"Bearer {SECRET}"
     again = await client.post(f"/api/tools/{made['id']}/duplicate", json={"name": "Weather_2"})
     assert again.status_code == 409
     reserved = await client.post(f"/api/tools/{made['id']}/duplicate", json={"name": "end_call"})

@@ -116,7 +116,7 @@ async def test_secrets_are_shown_to_nobody_and_kept_by_a_save(client: httpx2.Asy
     address = f"/api/tools/{body['id']}"
     saved = await client.put(address, json=again, headers={"If-Match": '"1"'})
     assert saved.status_code == 200, saved.text
-    kept = parts.tool_catalog.get("get_weather").request
+    kept = parts.tool_catalog.get("get_weather").http
     assert kept.headers["Authorization"] == f"Bearer {SECRET}"
     assert kept.query == {"token": SECRET}
     assert kept.json_body == {"password": SECRET}

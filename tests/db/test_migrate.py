@@ -163,13 +163,13 @@ async def test_the_first_prompt_and_the_example_tool_are_as_an_editor_would_have
     tool = (await ToolStore(database).find("get_order_status")).definition
     check(prompt.content)
     assert prompt.is_default
-    assert tool.request.url == "http://127.0.0.1:8123/api/example/orders/{{ order_id }}"
+    assert tool.http.url == "http://127.0.0.1:8123/api/example/orders/{{ order_id }}"
     again = parse_definition(
         {
             "name": tool.name,
             "description": tool.description,
             "parameters": tool.parameters,
-            "request": {"method": tool.request.method, "url": tool.request.url, "headers": tool.request.headers},
+            "request": {"method": tool.http.method, "url": tool.http.url, "headers": tool.http.headers},
         },
         id=tool.id,
         version=tool.version,

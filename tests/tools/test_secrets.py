@@ -45,7 +45,7 @@ def test_secrets_are_found_by_name_and_by_look_and_placeholders_are_none() -> No
         "request.json_body.login.password",
         "request.json_body.auth.0",
     ]
-    shown = hidden(definition).request
+    shown = hidden(definition).http
     assert shown.url == "http://h/x?subscription-key=***&key={{ call.key }}&q=1"
     assert shown.headers["X-Line"] == "{{ call.line }}"
     assert shown.headers["X-Token"] == "Bearer {{ call.token }}"
@@ -61,7 +61,7 @@ def test_what_was_hidden_comes_back() -> None:
 def test_a_header_keeps_its_secret_in_any_case() -> None:
     stored = tool("http://h/x", headers={"X-Api-Key": "k"})
     typed = tool("http://h/y", headers={"x-api-KEY": "***"})
-    assert restored(typed, stored.request).request.headers == {"x-api-KEY": "k"}
+    assert restored(typed, stored.request).http.headers == {"x-api-KEY": "k"}
 
 
 @pytest.mark.parametrize("url", ["https://h/x", "http://h:81/x", "http://other/x"])
@@ -76,7 +76,7 @@ def test_another_server_does_not_get_the_secret(url: str) -> None:
 def test_the_same_server_written_otherwise_is_the_same() -> None:
     stored = tool("http://h/x", headers={"X-Api-Key": "k"})
     typed = tool("HTTP://H:80/y?z=1", headers={"X-Api-Key": "***"})
-    assert restored(typed, stored.request).request.headers == {"X-Api-Key": "k"}
+    assert restored(typed, stored.request).http.headers == {"X-Api-Key": "k"}
 
 
 def test_a_mask_without_a_stored_secret_is_a_mistake_at_its_field() -> None:
@@ -91,7 +91,7 @@ def test_numbers_under_the_name_of_a_secret_are_hidden_and_come_back_as_numbers(
     body = {"password": 47_110_815, "max_tokens": 256, "token_lives": True, "size": 47_110_815}
     definition = tool("http://h/x", method="POST", json_body=body)
     shown = hidden(definition)
-    assert shown.request.json_body == {**body, "password": "***"}
+    assert shown.http.json_body == {**body, "password": "***"}
     assert restored(shown, definition.request) == definition
 
 

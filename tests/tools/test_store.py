@@ -104,8 +104,8 @@ async def test_lists_are_paged_searched_and_filtered(store: ToolStore) -> None:
         ({"description": "nul \0"}, "description"),
         ({"description": "half \ud83d"}, "description"),
         ({"parameters": {"type": "object", "properties": {"a": {"default": float("inf")}}}}, "parameters"),
-        ({"request": replace(TOOL.request, json_body={"a": float("nan")})}, "request"),
-        ({"request": replace(TOOL.request, json_body="x" * 1_000_000)}, "request"),
+        ({"request": replace(TOOL.http, json_body={"a": float("nan")})}, "request"),
+        ({"request": replace(TOOL.http, json_body="x" * 1_000_000)}, "request"),
     ],
 )
 async def test_what_the_databases_could_not_keep_is_refused_by_its_field(change: dict[str, Any], field: str) -> None:

@@ -31,7 +31,7 @@ def typed(**changes: Any) -> dict[str, Any]:
 def test_a_definition_is_parsed() -> None:
     definition = parse_definition(typed(), id=3, version=2)
     assert definition.key == (3, 2)
-    assert definition.request.method == "GET"
+    assert definition.http.method == "GET"
     assert validate_arguments(definition, {"id": "1"}) == {"id": "1"}
 
 

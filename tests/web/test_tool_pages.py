@@ -161,7 +161,7 @@ async def test_a_tool_is_created_by_the_form(client: httpx2.AsyncClient, parts: 
     assert response.status_code == 303, errors_in(response.text)
     record = await parts.tools.find("find_doctor")
     assert response.headers["location"] == f"/ui/tools/{record.definition.id}"
-    request = record.definition.request
+    request = record.definition.http
     assert record.definition.description == "Finds a doctor.\nUse it at night."
     assert (request.method, request.url, request.timeout) == ("POST", "https://example.com/doctors", 1.5)
     assert request.headers == {"X-Line": "{{ call.called_number }}"}
@@ -196,7 +196,7 @@ async def test_a_stored_secret_is_not_shown_stays_and_can_be_replaced(client: ht
     assert ("header_value", "***") in fields
     replaced = [(name, "new-secret-2" if value == "***" else value) for name, value in fields]
     assert (await send(client, path, replaced)).status_code == 303
-    assert (await parts.tools.get(record.definition.id)).definition.request.headers["X-Api-Key"] == "new-secret-2"
+    assert (await parts.tools.get(record.definition.id)).definition.http.headers["X-Api-Key"] == "new-secret-2"
 
 
 async def test_a_secret_does_not_follow_the_address_to_another_server(client: httpx2.AsyncClient, parts: Parts) -> None:
@@ -337,7 +337,7 @@ async def test_of_two_editors_the_second_is_told_and_loses_nothing(client: httpx
     assert (await send(client, path, again)).status_code == 303
     saved = await parts.tools.get(record.definition.id)
     assert (saved.summary.version, saved.definition.description) == (3, "From the second")
-    assert saved.definition.request.headers["X-Api-Key"] == "very-secret-1"
+    assert saved.definition.http.headers["X-Api-Key"] == "very-secret-1"
 
 
 async def test_a_tool_that_was_deleted_meanwhile_can_be_saved_as_a_new_one(
@@ -406,7 +406,7 @@ async def test_a_copy_gets_a_name_and_begins_disabled(client: httpx2.AsyncClient
     assert response.status_code == 303
     copy = await parts.tools.find("book_room")
     assert not copy.summary.enabled
-    assert copy.definition.request.headers["X-Api-Key"] == "very-secret-1"
+    assert copy.definition.http.headers["X-Api-Key"] == "very-secret-1"
 
 
 async def test_deleting_names_what_uses_it(client: httpx2.AsyncClient, parts: Parts) -> None:
@@ -494,8 +494,8 @@ async def test_what_is_chosen_becomes_tools_with_the_headers_given(client: httpx
     assert response.status_code == 303, response.text
     assert "Imported 1 tool: 1 new." in await read(client, "/ui/tools")
     tool = (await parts.tools.find("getOrder")).definition
-    assert tool.request.url == "https://shop.example.com/orders/{{ id }}"
-    assert tool.request.headers["Authorization"] == "Bearer secret-of-the-shop"
+    assert tool.http.url == "https://shop.example.com/orders/{{ id }}"
+    assert tool.http.headers["Authorization"] == "Bearer secret-of-the-shop"
     again = await send(client, IMPORT, {"document": DOCUMENT, "step": "preview"})
     assert "There already" in again.text
     assert again.text.count(" checked") == 1

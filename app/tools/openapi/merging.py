@@ -17,7 +17,9 @@ def onto(draft: ToolDefinition, there: ToolDefinition) -> ToolDefinition:
     Kept: id, name, whether it is enabled, timeout and size limit; and headers and query parameters that the document
     does not know, such as a key. Secrets among them only while the address has the same scheme, host and port.
     """
-    old, new = there.request, draft.request
+    old, new = there.request, draft.http
+    if not isinstance(old, RequestSpec):  # its operator made another kind of tool of it: nothing of that fits
+        return replace(draft, id=there.id, version=there.version, name=there.name, enabled=there.enabled)
     same_server = origin_of(old.url) == origin_of(new.url)
     secret = {place[:2] for place in secrets_in(old)}
 
@@ -30,16 +32,15 @@ def onto(draft: ToolDefinition, there: ToolDefinition) -> ToolDefinition:
         }
 
     query = {**(new.query or {}), **added("query", old.query or {}, new.query or {})}
-    request = RequestSpec(
-        method=new.method,
-        url=new.url,
+    request = replace(
+        new,
         headers={**new.headers, **added("headers", old.headers, new.headers)},
         query=query or None,
-        json_body=new.json_body,
         timeout=old.timeout,
         max_response_bytes=old.max_response_bytes,
     )
-    return replace(draft, id=there.id, version=there.version, name=there.name, enabled=there.enabled, request=request)
+    # What the document says nothing of stays as its operator set it.
+    return replace(there, description=draft.description, parameters=draft.parameters, request=request)
 
 
 def _of_arguments(value: Any) -> bool:

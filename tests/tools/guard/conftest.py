@@ -16,6 +16,7 @@ import pytest
 from app.tools.execution import ToolExecutor
 from app.tools.guard.connector import OwnService, guarded_connector
 from app.tools.guard.rules import Policy
+from app.tools.http import HttpBackend
 from tests.tools.conftest import RawServer
 from tests.tools.guard.name_server import AskingResolver, name_server
 
@@ -85,7 +86,7 @@ async def guarded(
         connector = guarded_connector(
             Policy.parse(allowed), own=own or OwnService(), resolver=AskingResolver(server), dns_seconds=dns_seconds
         )
-        executor = ToolExecutor(connector=connector)
+        executor = ToolExecutor(HttpBackend(connector))
         try:
             yield executor
         finally:

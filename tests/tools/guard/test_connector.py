@@ -17,11 +17,12 @@ import pytest
 import uvloop
 from aiohttp.abc import ResolveResult
 
-from app.tools.definition import ToolResult
+from app.tools.definition import RequestSpec, ToolResult
 from app.tools.errors import ToolFailure, ToolResponseTooLarge, ToolStatusError, ToolTimeout, ToolUnreachable
 from app.tools.execution import ToolExecutor
 from app.tools.guard.connector import OwnService, guarded_connector, is_this_machine
 from app.tools.guard.rules import Policy, ToolRefused
+from app.tools.http import HttpBackend
 from app.tools.render import RenderedRequest
 from tests.tools.conftest import context, raw_server, response, tool
 from tests.tools.guard.conftest import Watch, guarded, listening
@@ -66,7 +67,7 @@ async def test_loopback_is_refused_without_a_word_on_the_wire(watch: Watch) -> N
 
 async def test_the_names_of_the_system_are_no_way_in(watch: Watch) -> None:
     async with listening() as server:
-        executor = ToolExecutor(connector=guarded_connector(Policy()))  # with the system's resolver
+        executor = ToolExecutor(HttpBackend(guarded_connector(Policy())))  # with the system's resolver
         try:
             assert "which is a loopback address" in await refused(executor, f"http://localhost:{server.port}/x")
         finally:
@@ -221,9 +222,9 @@ async def test_no_spelling_of_an_address_gets_there(watch: Watch, strict: bool) 
             url = f"http://{literal}:{server.port}/x"
             try:
                 if strict:
-                    await executor._exchange(tool("http://x/"), _request(url), url, None)
+                    await _http(executor)._exchange(tool("http://x/"), _request(url), url, None)
                 else:
-                    async with executor._client().get(url):
+                    async with _http(executor)._client().get(url):
                         pass
                 reached.append(literal)
             except (ToolFailure, aiohttp.ClientError, ValueError):
@@ -231,6 +232,12 @@ async def test_no_spelling_of_an_address_gets_there(watch: Watch, strict: bool) 
         assert reached == []
         assert server.connections == 0
         assert watch.tried == []
+
+
+def _http(executor: ToolExecutor) -> HttpBackend:
+    backend = executor._backends[RequestSpec]
+    assert isinstance(backend, HttpBackend)
+    return backend
 
 
 def _request(url: str) -> RenderedRequest:
@@ -262,7 +269,7 @@ async def test_a_redirect_leads_nowhere_that_is_closed(watch: Watch, location: s
         with pytest.raises(ToolStatusError):  # the executor follows to the same server only
             await get(executor, url)
         with pytest.raises((ToolRefused, aiohttp.ClientError)):  # as a client would that follows anywhere
-            await executor._client().get(url, allow_redirects=True)
+            await _http(executor)._client().get(url, allow_redirects=True)
         assert watch.hosts == {"127.0.0.2"}
         assert forbidden.connections == 0
 
@@ -283,14 +290,14 @@ async def test_a_redirect_on_the_same_server_is_followed(watch: Watch) -> None:
 async def test_a_web_socket_is_no_way_out(watch: Watch, scheme: str) -> None:
     async with listening() as server, guarded("127.0.0.1") as executor:
         with pytest.raises(ToolRefused, match="http:// and https:// only"):
-            await executor._client().ws_connect(f"{scheme}://127.0.0.1:{server.port}/")
+            await _http(executor)._client().ws_connect(f"{scheme}://127.0.0.1:{server.port}/")
         assert watch.tried == []
 
 
 async def test_nothing_goes_through_a_proxy(watch: Watch) -> None:
     async with listening() as proxy, guarded("127.0.0.1") as executor:
         with pytest.raises(ToolRefused, match="through a proxy"):
-            await executor._client().get("http://api.example/", proxy=proxy.url)
+            await _http(executor)._client().get("http://api.example/", proxy=proxy.url)
         assert watch.tried == []
 
 
@@ -353,7 +360,7 @@ async def test_a_resolver_that_answers_with_anything_but_an_address_is_not_follo
         ) -> list[ResolveResult]:
             return [ResolveResult(hostname=host, host=answer, port=port, family=family, proto=0, flags=0)]
 
-    executor = ToolExecutor(connector=guarded_connector(Policy.parse("odd.lan ::/0 0.0.0.0/0"), resolver=Odd()))
+    executor = ToolExecutor(HttpBackend(guarded_connector(Policy.parse("odd.lan ::/0 0.0.0.0/0"), resolver=Odd())))
     try:
         await refused(executor, "http://odd.lan/")
         assert watch.tried == []

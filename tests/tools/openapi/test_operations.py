@@ -59,9 +59,9 @@ def test_path_query_and_header_become_arguments(store: Plan) -> None:
     found = tool(store, "getPetById")
     assert found.name == "getPetById"
     assert found.description == "Find a pet by its number. Returns a single pet."
-    assert found.request.url == "https://eu.petstore.example/api/v3/pet/{{ petId }}"
-    assert found.request.query == {"fields": "{{ fields }}"}
-    assert found.request.headers == {"X-Request-ID": "{{ X_Request_ID }}"}
+    assert found.http.url == "https://eu.petstore.example/api/v3/pet/{{ petId }}"
+    assert found.http.query == {"fields": "{{ fields }}"}
+    assert found.http.headers == {"X-Request-ID": "{{ X_Request_ID }}"}
     assert found.parameters["required"] == ["petId"]
     assert found.parameters["properties"]["petId"] == {
         "type": "integer",
@@ -97,8 +97,8 @@ def test_a_deep_object_is_taken_apart_and_limits_are_modern(store: Plan) -> None
     found = tool(store, "get.pets/search")
     assert found.name == "get_pets_search"
     properties = found.parameters["properties"]
-    assert found.request.query is not None
-    assert found.request.query["filter[kind]"] == "{{ filter_kind }}"
+    assert found.http.query is not None
+    assert found.http.query["filter[kind]"] == "{{ filter_kind }}"
     assert properties["filter_age"] == {"type": "integer", "exclusiveMinimum": 0}
     assert properties["limit"] == {"type": "integer", "maximum": 100, "description": "Default: 20."}
     assert properties["floor"] == {"type": "integer", "minimum": 1, "maximum": 3, "description": "One of: 1, 2, 3."}
@@ -119,9 +119,9 @@ def test_what_cannot_be_imported_says_why(store: Plan) -> None:
 def test_a_document_of_3_1_is_read(booking: Plan) -> None:
     found = tool(booking, "POST /tables/{day}/{hour}")
     assert found.name == "post_tables_day_hour"
-    assert found.request.url == "https://table.example/v2/tables/{{ day }}/{{ hour }}"
-    assert found.request.query == {"day": "{{ day_query }}"}
-    assert found.request.headers == {"Content-Type": "application/merge-patch+json"}
+    assert found.http.url == "https://table.example/v2/tables/{{ day }}/{{ hour }}"
+    assert found.http.query == {"day": "{{ day_query }}"}
+    assert found.http.headers == {"Content-Type": "application/merge-patch+json"}
     properties = found.parameters["properties"]
     assert properties["day"]["description"] == "Example: 2026-11-22."
     assert properties["guests"] == {"type": "integer", "exclusiveMinimum": 0, "maximum": 12}
@@ -131,10 +131,10 @@ def test_a_document_of_3_1_is_read(booking: Plan) -> None:
     }
     assert properties["kind"] == {"type": "string", "enum": ["dinner"]}
     assert properties["contact"] == {"type": "string", "pattern": "^[+0-9 ]+$"}
-    assert found.request.json_body["day"] == "{{ day_body }}"
+    assert found.http.json_body["day"] == "{{ day_body }}"
     assert any("OAuth 2" in note for note in operation(booking, "POST /tables/{day}/{hour}").notes)
     message = tool(booking, "send")
-    assert message.request.json_body == "{{ body }}"
+    assert message.http.json_body == "{{ body }}"
     assert json.loads(render(message, {"body": ["a"]}, {}).body or b"") == ["a"]
     assert operation(booking, "send").notes == []
 
@@ -160,13 +160,13 @@ def test_what_is_made_is_json_schema(store: Plan, booking: Plan) -> None:
 
 def test_a_header_that_is_given_serves_the_login_and_goes_into_each_tool() -> None:
     plan = read_plan(PET_STORE, headers={"x-api-key": "secret"})
-    assert tool(plan, "updatePet").request.headers == {"x-api-key": "secret"}
+    assert tool(plan, "updatePet").http.headers == {"x-api-key": "secret"}
     assert not any("API key" in note for note in operation(plan, "updatePet").notes)
 
 
 def test_a_base_url_replaces_the_server() -> None:
     plan = read_plan(PET_STORE, base_url="http://127.0.0.1:8080/test/")
-    assert tool(plan, "updatePet").request.url == "http://127.0.0.1:8080/test/pet"
+    assert tool(plan, "updatePet").http.url == "http://127.0.0.1:8080/test/pet"
 
 
 def test_names_and_ids_that_come_twice_stay_apart() -> None:
