@@ -7,8 +7,10 @@ ENV PYTHONUNBUFFERED=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1
 
 WORKDIR /srv/asterisk-ai
-COPY requirements.lock ./
-RUN pip install --require-hashes --no-deps -r requirements.lock
+COPY requirements.lock requirements-mcp.lock ./
+# --build-arg EXTRA=mcp adds what MCP servers as a source of tools need.
+ARG EXTRA=""
+RUN pip install --require-hashes --no-deps -r "requirements${EXTRA:+-$EXTRA}.lock"
 COPY pyproject.toml README.md LICENSE .env.example ./
 COPY app ./app
 # Installed, so that the service knows its version and the command asterisk-ai (doctor, dialplan, ...) is there.
