@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
+import structlog
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -18,8 +19,12 @@ from app.db.errors import DatabaseUnavailable
 from app.db.urls import async_url, describe_url, sqlite_path
 from app.models.revision import RevisionRow
 
+log = structlog.get_logger(__name__)
+
 # Seconds for a ping. Letting go of a connection that stands still takes SQLAlchemy two more.
 PING_TIMEOUT = 1.0
+# And for closing all connections at the end: a server that hangs must not keep the service from stopping.
+CLOSE_TIMEOUT = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +132,12 @@ class Database:
         return describe_url(self._url)
 
     async def aclose(self) -> None:
-        """Close the connections."""
-        await self._engine.dispose()
+        """Close the connections; those that a hung server does not let go of within seconds go with the process."""
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await self._engine.dispose()
+        except TimeoutError:
+            log.warning("database.not_closed", database=self.describe(), seconds=CLOSE_TIMEOUT)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

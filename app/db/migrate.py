@@ -129,6 +129,8 @@ def _lock(connection: Connection) -> Iterator[None]:
     elif connection.dialect.name in _COMMITS_DDL:
         # The lock's name counts in the whole server and has at most 64 characters, so the database is in it, hashed.
         # DDL commits on its own here; a lock of the session outlives that.
+        # And a table that somebody's open transaction holds is waited for as long as on PostgreSQL, not for a day.
+        connection.execute(text(f"SET SESSION lock_wait_timeout = {LOCK_TIMEOUT}"))
         name = "asterisk-ai:" + hashlib.sha256(str(connection.engine.url.database).encode()).hexdigest()[:40]
         if connection.scalar(text("SELECT GET_LOCK(:name, :seconds)"), {"name": name, "seconds": LOCK_TIMEOUT}) != 1:
             raise MigrationFailed(_HELD)

@@ -203,3 +203,19 @@ async def test_a_mariadb_that_stands_still_is_given_up_in_the_end(
         await asyncio.to_thread(mariadb.resume)
     await database.ping()
     await database.aclose()
+
+
+@pytest.mark.mariadb
+async def test_closing_does_not_wait_for_ever_for_a_server_that_stands_still(
+    mariadb: MariaDB, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.db.database.CLOSE_TIMEOUT", 0.5)
+    database = Database(mariadb.url)
+    await database.ping()
+    release = asyncio.Event()
+    monkeypatch.setattr(type(database.engine), "dispose", lambda _self: release.wait())
+    began = time.monotonic()
+    await database.aclose()
+    assert time.monotonic() - began < 2
+    monkeypatch.undo()
+    await database.aclose()
