@@ -5,6 +5,7 @@ from app.models.base import Base
 from app.models.conversation import ConversationRow
 from app.models.prompt import PromptRow, PromptVersionRow
 from app.models.revision import RevisionRow
+from app.models.secret import SecretRow
 from app.models.token import TokenRow
 from app.models.tool import ToolRow, ToolVersionRow
 from app.models.turn import TurnDetailRow, TurnRow, TurnToolRow
@@ -17,6 +18,7 @@ __all__ = [
     "PromptRow",
     "PromptVersionRow",
     "RevisionRow",
+    "SecretRow",
     "TokenRow",
     "ToolRow",
     "ToolVersionRow",

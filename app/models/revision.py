@@ -10,6 +10,7 @@ from app.models.base import TABLE_OPTIONS, Base
 PROMPTS = "prompts"
 TOOLS = "tools"
 USERS = "users"
+SECRETS = "secrets"
 
 
 class RevisionRow(Base):

@@ -70,6 +70,7 @@ async def test_every_constraint_has_the_name_of_the_convention(database: Databas
             "fk_turn_tools_turn_row_id_turns",
             "uq_users_name_key",
             "uq_tokens_digest",
+            "uq_secrets_name_key",
             "fk_tokens_user_id_users",
         }
 

@@ -70,6 +70,8 @@ def with_header(request: RenderedRequest, name: str, value: str) -> RenderedRequ
 def value_of(name: SecretName, secrets: Secrets, tool: str) -> str:
     """The value of a secret. Raises SecretMissing."""
     secret = secrets.get(name)
+    if secret is not None and secret.problem:
+        raise SecretMissing(f"the secret {name} {secret.problem}", tool=tool)
     if secret is None or not secret.value.strip():
         state = "is empty" if secret is not None else "is not there (any more)"
         raise SecretMissing(f"the secret {name} {state}. Store it again, or choose another.", tool=tool)

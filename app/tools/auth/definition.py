@@ -26,12 +26,14 @@ class Secret:
             for the old one. The login is the same, and its tokens stay good.
         servers: Where it may be sent, as :func:`app.tools.auth.destinations.server_of` writes them; None: anywhere.
             Whoever edits tools could send a secret that they never saw to a server of their own otherwise.
+        problem: Why it cannot be read, as the end of a sentence that begins with its name; the value is empty then.
     """
 
     value: str = field(repr=False)
     revision: int
     servers: frozenset[str] | None = None
     rotation: int = 0
+    problem: str = ""
 
 
 # What is known when a tool is called: at least the secrets that its authorisation names, if they are there.
