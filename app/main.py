@@ -38,7 +38,8 @@ from app.ari.errors import AriReplaced
 from app.calls.supervisor import EVENTS, CallSupervisor
 from app.core.errors import GatewayError, SettingsError
 from app.core.metrics import watch_event_loop
-from app.core.security import credentials_from, load_secret_key
+from app.core.sealing import Sealer
+from app.core.security import credentials_from, load_secret_key, older_keys
 from app.core.settings import Settings, load_settings
 from app.db.database import Database
 from app.history.journal import Journal
@@ -56,6 +57,8 @@ from app.rehearsal.rehearsal import Rehearsal
 from app.tools.catalog import ToolCatalog
 from app.tools.execution import ToolExecutor
 from app.tools.store import ToolStore
+from app.tools.vault.catalog import SecretCatalog
+from app.tools.vault.store import SecretStore
 from app.web.install import install as install_web
 
 logger = structlog.get_logger("app.main")
@@ -92,7 +95,11 @@ async def open_parts(settings: Settings, *, calls: bool = True) -> AsyncIterator
         stack.push_async_callback(accounts.last_seen.flush)
         prompts, tools = PromptStore(database), ToolStore(database)
         prompt_catalog, tool_catalog = PromptCatalog(prompts), ToolCatalog(tools)
-        for catalog in (prompt_catalog, tool_catalog):
+        secret_key = load_secret_key(settings)
+        # A quarter of a second for each key, of thinking only.
+        secrets = SecretStore(database, await asyncio.to_thread(Sealer, secret_key, older=older_keys(settings)))
+        secret_catalog = SecretCatalog(secrets)
+        for catalog in (prompt_catalog, tool_catalog, secret_catalog):
             await catalog.start()
             stack.push_async_callback(catalog.aclose)
 
@@ -123,7 +130,6 @@ async def open_parts(settings: Settings, *, calls: bool = True) -> AsyncIterator
         rewarming = Rewarming(lambda: agent.warm_prompts(prompt_catalog.all(), pause=_WARM_PAUSE))
         prompt_catalog.when_changed = tool_catalog.when_changed = rewarming.changed
 
-        secret_key = load_secret_key(settings)
         if calls and not settings.asterisk_ari_url:
             logger.warning("ari.not_configured", detail="ASTERISK_ARI_URL is not set, so no calls are served")
         supervisor = None
@@ -150,6 +156,8 @@ async def open_parts(settings: Settings, *, calls: bool = True) -> AsyncIterator
             prompt_catalog=prompt_catalog,
             tools=tools,
             tool_catalog=tool_catalog,
+            secrets=secrets,
+            secret_catalog=secret_catalog,
             models=models,
             memory=memory,
             agent=agent,

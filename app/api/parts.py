@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from app.tools.catalog import ToolCatalog
     from app.tools.execution import ToolExecutor
     from app.tools.store import ToolStore
+    from app.tools.vault.catalog import SecretCatalog
+    from app.tools.vault.store import SecretStore
 
 
 @dataclass(slots=True)
@@ -52,6 +54,8 @@ class Parts:
     prompt_catalog: PromptCatalog
     tools: ToolStore
     tool_catalog: ToolCatalog
+    secrets: SecretStore
+    secret_catalog: SecretCatalog
     models: Models
     memory: ConversationMemory[Any]
     agent: Agent

@@ -90,6 +90,23 @@ def load_secret_key(settings: Settings) -> bytes:
         ) from error
 
 
+def older_keys(settings: Settings) -> list[bytes]:
+    """The keys that were in use before, with which what was encrypted then can be read: ``SECRET_KEY_PREVIOUS``, and
+    where ``SECRET_KEY`` is set the one in the file beside the database, which it came to replace."""
+    found = []
+    if settings.secret_key_previous is not None:
+        found.append(settings.secret_key_previous.get_secret_value().encode())
+    if settings.secret_key is not None:
+        path = secret_key_file(settings.database_url)
+        try:
+            if path.exists():
+                found.append(_read_key_file(path))
+        except (OSError, SettingsError) as error:
+            # The key in force is another one, so nothing depends on it but what is not encrypted anew yet.
+            log.warning("secret_key.old_file_not_read", file=str(path), detail=str(error))
+    return found
+
+
 def secret_key_file(database_url: str) -> Path:
     """Where the key is kept: beside an SQLite database under its name, else in the working directory.
 

@@ -128,6 +128,7 @@ class Settings(BaseSettings):
     web_ui_username: str = "admin"
     web_ui_password: OptionalSecret = None
     secret_key: OptionalSecret = None
+    secret_key_previous: OptionalSecret = None
 
     # -- Asterisk
     asterisk_ari_url: OptionalText = None

@@ -5,6 +5,7 @@ Asterisk, calls and memory are small stand-ins with the ``status`` that the rout
 
 from __future__ import annotations
 
+import functools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from app.agent.history import TurnCodec
 from app.api.install import install as install_api
 from app.api.parts import Parts
 from app.ari.config import AriState, AriStatus, AsteriskInfo
+from app.core.sealing import Sealer
 from app.core.security import Credentials
 from app.core.settings import Settings
 from app.db.database import Database
@@ -36,9 +38,12 @@ from app.rehearsal.rehearsal import Rehearsal
 from app.tools.catalog import ToolCatalog
 from app.tools.execution import ToolExecutor
 from app.tools.store import ToolStore
+from app.tools.vault.catalog import SecretCatalog
+from app.tools.vault.store import SecretStore
 from app.web.install import install as install_web
 
 LOGIN = ("admin", "right-password")
+SECRET_KEY = b"k" * 32
 
 
 @dataclass
@@ -83,6 +88,11 @@ def settings_for_tests(folder: Path, **values: Any) -> Settings:
     return Settings(_env_file=None, database_url=f"sqlite:///{folder}/test.db", **values)
 
 
+@functools.cache
+def _sealer() -> Sealer:
+    return Sealer(SECRET_KEY)  # a tenth of a second, which not every test is to pay
+
+
 @pytest.fixture
 async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
     settings = settings_for_tests(
@@ -92,6 +102,8 @@ async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
     await database.migrate()
     prompts, tools = PromptStore(database), ToolStore(database)
     prompt_catalog, tool_catalog = PromptCatalog(prompts), ToolCatalog(tools)
+    secrets = SecretStore(database, _sealer())
+    secret_catalog = SecretCatalog(secrets)
     models, executor, history = Models(settings), ToolExecutor(), HistoryStore(database)
     memory = make_memory(settings, TurnCodec())
     agent = Agent(models, tool_catalog, executor, memory, settings)
@@ -100,6 +112,7 @@ async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
     )
     await prompt_catalog.start()
     await tool_catalog.start()
+    await secret_catalog.start()
     try:
         yield Parts(
             settings=settings,
@@ -108,6 +121,8 @@ async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
             prompt_catalog=prompt_catalog,
             tools=tools,
             tool_catalog=tool_catalog,
+            secrets=secrets,
+            secret_catalog=secret_catalog,
             models=models,
             memory=cast(Any, MemoryStub()),
             agent=agent,
@@ -122,11 +137,12 @@ async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
             accounts=open_accounts(database, first=LOGIN[0]),
             started_at=datetime.now(UTC),
             version="1.2.3",
-            secret_key=b"k" * 32,
+            secret_key=SECRET_KEY,
         )
     finally:
         await prompt_catalog.aclose()
         await tool_catalog.aclose()
+        await secret_catalog.aclose()
         rehearsal.close()
         await memory.aclose()
         await models.aclose()

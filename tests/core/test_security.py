@@ -15,6 +15,7 @@ from app.core.security import (
     Credentials,
     credentials_from,
     load_secret_key,
+    older_keys,
     readable_password,
     secret_key_file,
 )
@@ -162,3 +163,16 @@ def test_a_place_that_cannot_be_written_names_the_way_out(tmp_path: Path) -> Non
 )
 def test_the_key_lies_beside_the_database(url: str, file: str) -> None:
     assert secret_key_file(url) == Path(file)
+
+
+def test_the_keys_before_are_the_previous_one_and_that_of_the_file_which_was_replaced(tmp_path: Path) -> None:
+    assert older_keys(settings_for(tmp_path)) == []
+    made = load_secret_key(settings_for(tmp_path))
+    assert older_keys(settings_for(tmp_path)) == []  # it is the one in force
+    now = settings_for(tmp_path, secret_key="a long key of my own", secret_key_previous="the one before that")
+    assert older_keys(now) == [b"the one before that", made]
+
+
+def test_an_old_key_file_that_is_none_does_not_keep_the_service_from_starting(tmp_path: Path) -> None:
+    (tmp_path / "main.secret").write_text("short")
+    assert older_keys(settings_for(tmp_path, secret_key="a long key of my own")) == []
