@@ -49,6 +49,13 @@ TOOL_CALLS = Counter("asterisk_ai_tool_calls", "Tool calls, by outcome.", ["outc
 TOOL_SECONDS = Histogram(
     "asterisk_ai_tool_seconds", "Duration of tool calls.", buckets=_TURN_BUCKETS, registry=REGISTRY
 )
+TOOL_REPEATS = Counter(
+    "asterisk_ai_tool_repeats", "Repeats of tool calls, by what made them necessary.", ["reason"], registry=REGISTRY
+)
+TOOLS_DOWN = Gauge("asterisk_ai_tools_down", "Tools that are not called, after failures in a row.", registry=REGISTRY)
+TOOL_CACHE = Counter(
+    "asterisk_ai_tool_cache", "Calls of tools with a cache, by outcome.", ["outcome"], registry=REGISTRY
+)
 ARI_CONNECTED = Gauge("asterisk_ai_ari_connected", "1 while connected to Asterisk.", registry=REGISTRY)
 ARI_CONNECTS = Counter("asterisk_ai_ari_connects", "Successful connections to Asterisk.", registry=REGISTRY)
 CHANNELS_RELEASED = Counter(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from app.tools.definition import CallContext, ToolDefinition
 from app.tools.exchange import ExchangeObserver
@@ -18,7 +18,10 @@ class Response:
         status: Of HTTP; 200 for what has none.
         content_type: As in HTTP: ``application/json``, ``text/plain``.
         body: Decompressed, and no longer than the tool's ``max_response_bytes``.
+        retry_after: The header of that name, as it came: when another try is welcome.
+        cache_control: The header of that name.
         hidden: Secrets that were sent, in each form in which they were: nobody is to see them in the body.
+        note: For the operator, to stand after the status where that is no success. Holds no secret.
     """
 
     status: int
@@ -26,6 +29,9 @@ class Response:
     charset: str | None
     body: bytes
     hidden: tuple[str, ...] = field(default=(), repr=False)
+    note: str = ""
+    retry_after: str = ""
+    cache_control: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,4 +66,14 @@ class Backend(Protocol):
 
     async def aclose(self) -> None:
         """Close what is kept open. Calls in flight fail."""
+        ...
+
+
+@runtime_checkable
+class Recognises(Protocol):
+    """A backend that can tell whether two calls would ask for the same."""
+
+    def identity(self, call: ToolCall) -> bytes | None:
+        """The same for calls that send the same with the same login, and only for those; None: it cannot be told, and
+        the call is made."""
         ...

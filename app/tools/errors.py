@@ -8,10 +8,16 @@ ToolError
 ├── ToolConflict            somebody else saved it in the meantime
 └── ToolFailure             a call failed; ``for_model`` is what the model is told
     ├── ArgumentsInvalid        they do not match the schema
+    ├── CallUnfit               what comes from the call, and not from the model, is missing or does not fit
     ├── ToolTimeout
     ├── ToolUnreachable
+    ├── ToolRefused             the guard does not let it go there (app.tools.guard.rules)
+    ├── AuthorisationFailed     its login cannot be had; five kinds of it (app.tools.auth.errors)
     ├── ToolStatusError         HTTP status 400 and above
-    └── ToolResponseTooLarge
+    ├── ToolResponseTooLarge
+    ├── ToolResultUnusable      the response is not what the tool's ``result`` expects
+    ├── ToolDown                it failed so often in a row that it is not called for a while
+    └── ToolBusy                as many calls as the operator allows are running, or were made
 """
 
 from __future__ import annotations
@@ -122,6 +128,20 @@ class ArgumentsInvalid(ToolFailure):
     code = "tool_arguments_invalid"
 
 
+class CallUnfit(ToolFailure):
+    """What a tool takes from the call, a bound parameter or a call variable, is missing or cannot stand in its place.
+    The model neither sees nor fills it, so it is told nothing of it."""
+
+    code = "tool_call_unfit"
+
+    def __init__(self, message: str, *, tool: str) -> None:
+        super().__init__(
+            f"{tool} was not called: {message}",
+            for_model=f"{tool} cannot be used in this call, and nothing that you or the caller say can change it. "
+            "Go on without it, and tell the caller so.",
+        )
+
+
 class ToolTimeout(ToolFailure):
     """The tool did not answer within its timeout, or the turn's deadline."""
 
@@ -146,3 +166,56 @@ class ToolResponseTooLarge(ToolFailure):
     """The response passed the size limit while it was read."""
 
     code = "tool_response_too_large"
+
+
+class ToolResultUnusable(ToolFailure):
+    """The response cannot be read as the tool's ``result`` expects it: no data to select from, or a selection or a
+    template that fails over it. The request itself was carried out."""
+
+    code = "tool_result_unusable"
+
+
+class ToolDown(ToolFailure):
+    """The tool failed so often in a row that it is not called for a while.
+
+    Attributes:
+        seconds: Until it is tried again.
+    """
+
+    code = "tool_down"
+
+    def __init__(self, name: str, failures: int, seconds: float) -> None:
+        about = in_about(seconds)
+        super().__init__(
+            f"{name} was not called: it counts as down after {failures} failures in a row, and is tried again {about}",
+            for_model=f"{name} was not called: its system is down and is tried again {about}. Go on without it, and "
+            "tell the caller so.",
+        )
+        self.seconds = seconds
+
+
+class ToolBusy(ToolFailure):
+    """As many calls as the operator allows are running, or were made in the last minute.
+
+    Attributes:
+        seconds: Until there is room again; None: when another call ends.
+    """
+
+    code = "tool_busy"
+
+    def __init__(self, name: str, reason: str, seconds: float | None = None) -> None:
+        when = "in a moment" if seconds is None else in_about(seconds)
+        super().__init__(
+            f"{name} was not called: {reason}; there is room again {when}",
+            for_model=f"{name} was not called: it is asked too often at the moment; there is room again {when}. Go on "
+            "without it, and tell the caller so.",
+        )
+        self.seconds = seconds
+
+
+def in_about(seconds: float) -> str:
+    """``in about 20 seconds``: as a person would say it."""
+    whole = max(1, round(seconds))
+    if whole >= 90:
+        return f"in about {round(whole / 60)} minutes"
+    return "in about a second" if whole == 1 else f"in about {whole} seconds"

@@ -15,8 +15,8 @@ import structlog
 
 from app.core.metrics import TOOL_CALLS, TOOL_SECONDS
 from app.tools.arguments import ArgumentSchema
-from app.tools.backend import Backend, Response, ToolCall
-from app.tools.behaviour.governor import Governor
+from app.tools.backend import Backend, Recognises, Response, ToolCall
+from app.tools.behaviour.governor import Governor, ToolState
 from app.tools.bound import bind
 from app.tools.definition import AnyRequest, CallContext, RequestSpec, ToolDefinition, ToolResult
 from app.tools.errors import ToolFailure, ToolStatusError, ToolTimeout, ToolUnreachable
@@ -107,6 +107,10 @@ class ToolExecutor:
         log.debug("tool.answered", status=response.status, bytes=len(response.body), elapsed_ms=elapsed)
         return ToolResult(text=text, status=response.status, elapsed_ms=elapsed)
 
+    def states(self) -> list[ToolState]:
+        """The tools that are down, failing or at work, by name."""
+        return self._governor.states()
+
     async def aclose(self) -> None:
         """Close the kept connections. Calls in flight fail."""
         for backend in self._backends.values():
@@ -143,7 +147,11 @@ class ToolExecutor:
             if ends <= now:
                 raise TimeoutError  # noqa: TRY301 - a timeout in the past would still open a connection
             async with asyncio.timeout_at(ends):
-                return await self._governor.run(call, lambda: backend.call(call, observer))
+                return await self._governor.run(
+                    call,
+                    lambda: backend.call(call, observer),
+                    identity=(lambda: backend.identity(call)) if isinstance(backend, Recognises) else None,
+                )
         except TimeoutError as error:
             raise ToolTimeout(
                 f"{tool.name}: no complete answer from {where(tool)} within {max(0.0, ends - now):.1f} s",
@@ -155,7 +163,7 @@ def _refuse_status(tool: ToolDefinition, response: Response) -> None:
     if 200 <= response.status < 300:
         return
     raise ToolStatusError(
-        f"{tool.name}: HTTP {response.status} from {where(tool)}",
+        f"{tool.name}: HTTP {response.status} from {where(tool)}{response.note}",
         for_model=failure_words(tool, response),
     )
 
