@@ -20,6 +20,7 @@ from app.tools.errors import ToolConflict, ToolInvalid, ToolNameTaken, ToolNotFo
 from app.tools.records import definition_of, facts_of, version_values
 from app.tools.secrets import restored
 from app.tools.stored import options_form, request_form
+from app.tools.vault.references import refuse_wrong_secrets
 
 MAX_BYTES: Final = 1_000_000
 MAX_NOTE_BYTES: Final = 500
@@ -52,6 +53,7 @@ async def add_tool(
     """A new tool. ``secrets_of``: the request whose secrets it may keep. Raises ToolInvalid, ToolNameTaken."""
     check(definition, note)
     definition = restored(definition, secrets_of)
+    await refuse_wrong_secrets(session, definition)
     await refuse_taken(session, definition.name, except_id=None)
     now = utc_now()
     row = ToolRow(
@@ -83,6 +85,7 @@ async def add_version(
     check(definition, note)
     newest = await version_row(session, row, row.version)
     definition = restored(definition, definition_of(row, newest).request)
+    await refuse_wrong_secrets(session, definition)
     await refuse_taken(session, definition.name, except_id=row.id)
     before = facts_of(row, newest)
     row.name, row.name_key = definition.name, name_key(definition.name)
