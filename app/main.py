@@ -55,7 +55,9 @@ from app.prompts.catalog import PromptCatalog
 from app.prompts.store import PromptStore
 from app.rehearsal.rehearsal import Rehearsal
 from app.tools.catalog import ToolCatalog
-from app.tools.execution import ToolExecutor
+from app.tools.guard.own_ports import OwnPorts
+from app.tools.guard.rules import Policy
+from app.tools.opening import open_executor
 from app.tools.store import ToolStore
 from app.tools.vault.catalog import SecretCatalog
 from app.tools.vault.store import SecretStore
@@ -83,9 +85,10 @@ async def open_parts(settings: Settings, *, calls: bool = True) -> AsyncIterator
         calls: Whether to connect to Asterisk (if it is configured) and serve calls.
 
     Raises:
-        GatewayError: the database cannot be opened or migrated.
+        GatewayError: the database cannot be opened or migrated, or TOOLS_ALLOWED_HOSTS is malformed.
     """
     async with AsyncExitStack() as stack:
+        allowed = Policy.parse(settings.tools_allowed_hosts)  # a mistake in it is told before anything is opened
         database = Database(settings.database_url)
         stack.push_async_callback(database.aclose)
         migration = await database.migrate(service_url=service_url(settings))
@@ -108,7 +111,12 @@ async def open_parts(settings: Settings, *, calls: bool = True) -> AsyncIterator
         memory = make_memory(settings, TurnCodec())
         await memory.start()
         stack.push_async_callback(memory.aclose)
-        executor = ToolExecutor()
+        executor = open_executor(
+            allowed,
+            own_ports=OwnPorts([settings.web_port]),
+            secrets=secret_catalog.current,
+            refresh_tokens=secrets,
+        )
         stack.push_async_callback(executor.aclose)
         agent = Agent(models, tool_catalog, executor, memory, settings)
         # The first caller pays for nothing that can be done before: SDKs are imported, graphs compiled, connections

@@ -122,6 +122,9 @@ class Settings(BaseSettings):
     history_redact: tuple[str, ...] = ()
     history_prices: dict[str, Price] = Field(default_factory=dict)
 
+    # -- tools
+    tools_allowed_hosts: str = ""
+
     # -- web interface
     web_host: str = "127.0.0.1"
     web_port: int = Field(default=8000, ge=0, le=65535)

@@ -6,9 +6,10 @@ is an exchange of its own. A turn notes only what was sent, with :class:`Request
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol
 
 from app.db.audit import MASK, names_secret
 from app.tools.definition import AnyRequest
@@ -16,13 +17,19 @@ from app.tools.secrets import SHORTEST_FOR_PEOPLE, SecretMask, is_secret_header,
 
 # What a person looks through; the model sees less.
 MAX_SHOWN_BYTES: Final = 100_000
+# Repeats and redirects of one call; earlier ones are forgotten.
+MAX_EXCHANGES: Final = 10
 
 
 class ExchangeObserver(Protocol):
     """Who wants to know what a tool sends and gets."""
 
+    def hides(self, secrets: Iterable[str]) -> None:
+        """What follows may hold these secrets, in these forms. They are shown to nobody."""
+        ...
+
     def sent(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> None:
-        """A request is about to be sent."""
+        """A request goes out: there is a connection. What was refused, or found nobody, was not sent."""
         ...
 
     def answered(self, status: int, headers: Iterable[tuple[str, str]], charset: str | None) -> None:
@@ -79,20 +86,28 @@ class _Seen:
 
 
 class ExchangeRecorder:
-    """Keeps the last exchange of one call.
+    """Keeps the last exchanges of one call.
 
     Args:
         request: The tool's; its secrets are masked wherever they turn up.
     """
 
+    KEPT: ClassVar[int] = MAX_EXCHANGES
+
     def __init__(self, request: AnyRequest) -> None:
         self._secrets: set[str | int] = set(secrets_in(request).values())
         self._seen: _Seen | None = None
+        self._all: deque[_Seen] = deque(maxlen=self.KEPT)
+
+    def hides(self, secrets: Iterable[str]) -> None:
+        """See :class:`ExchangeObserver`."""
+        self._secrets.update(secrets)
 
     def sent(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> None:
         """See :class:`ExchangeObserver`."""
         self._secrets |= {value for name, value in headers.items() if is_secret_header(name, value)}
         self._seen = _Seen(method, url, dict(headers), body)
+        self._all.append(self._seen)
 
     def answered(self, status: int, headers: Iterable[tuple[str, str]], charset: str | None) -> None:
         """See :class:`ExchangeObserver`."""
@@ -112,10 +127,10 @@ class ExchangeRecorder:
             self._seen.complete = True
 
     def request(self) -> ShownRequest | None:
-        """What was sent; None: nothing was."""
-        seen = self._seen
-        if seen is None:
-            return None
+        """What was sent last; None: nothing was."""
+        return None if self._seen is None else self._request(self._seen)
+
+    def _request(self, seen: _Seen) -> ShownRequest:
         headers = {
             name: MASK if is_secret_header(name, value) else self.masked(value) for name, value in seen.headers.items()
         }
@@ -123,9 +138,15 @@ class ExchangeRecorder:
         return ShownRequest(seen.method, url, headers, None if seen.body is None else self._text(seen.body, None))
 
     def response(self) -> ShownResponse | None:
-        """What came back; None: nothing did."""
-        seen = self._seen
-        if seen is None or seen.status is None:
+        """What came back of it; None: nothing did."""
+        return None if self._seen is None else self._response(self._seen)
+
+    def exchanges(self) -> list[tuple[ShownRequest, ShownResponse | None]]:
+        """All of them, in order: each repeat and each redirect is one of its own."""
+        return [(self._request(seen), self._response(seen)) for seen in self._all]
+
+    def _response(self, seen: _Seen) -> ShownResponse | None:
+        if seen.status is None:
             return None
         headers: dict[str, str] = {}
         for name, value in seen.response_headers:
@@ -150,6 +171,8 @@ class RequestNote(ExchangeRecorder):
     """Keeps what was sent and the status that came back, for the history of calls; what the model was told of the
     response is there already."""
 
+    KEPT = 1
+
     def received(self, data: bytes) -> None:
         """Not kept."""
 
@@ -159,6 +182,11 @@ class RequestNote(ExchangeRecorder):
             return super().request()
         except ValueError:
             return None
+
+    @property
+    def begun(self) -> bool:
+        """Whether a request went out."""
+        return self._seen is not None
 
     @property
     def status(self) -> int | None:

@@ -238,27 +238,6 @@ async def test_json_that_is_too_deep_or_too_long_to_look_at_is_shown_as_it_is(
     assert result.text.startswith(body[:300].decode())
 
 
-async def test_redirects_are_followed_to_the_same_server_only_and_only_for_get(executor: ToolExecutor) -> None:
-    async with raw_server(response(b'{"elsewhere":1}')) as other, raw_server(None) as server:
-
-        def answer(request: bytes) -> bytes:
-            path = request.split(b" ")[1]
-            if path == b"/start":
-                return response(b"", status="302 Found", extra="Location: /end\r\n")
-            if path == b"/away":
-                return response(b"", status="302 Found", extra=f"Location: {other.url}/\r\n")
-            if path == b"/loop":
-                return response(b"", status="302 Found", extra="Location: /loop\r\n")
-            return response(b'{"end":1}')
-
-        server.answer = answer
-        assert (await executor.run(tool(server.url + "/start"), {}, context())).text == '{"end":1}'
-        for path, method in (("/away", "GET"), ("/loop", "GET"), ("/start", "POST")):
-            with pytest.raises(ToolStatusError):
-                await executor.run(tool(server.url + path, method=method), {}, context())
-        assert other.connections == 0
-
-
 async def test_connections_are_kept_and_proxies_of_the_environment_ignored(
     executor: ToolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,7 +32,8 @@ from app.tools.guard.rules import Destination, Policy, Refusal, destination_of
 # Phone turns come minutes apart; the client's default of 15 s would pay a new TCP and TLS handshake for most of them.
 _KEEPALIVE_SECONDS: Final = 120.0
 _MAX_CONNECTIONS_PER_HOST: Final = 50
-_DNS_SECONDS: Final = 10
+# How long an answer of the DNS is used for further connections.
+DNS_SECONDS: Final = 10
 # The client tries each address, and after a failure all that are left again. A name server that answers with thousands
 # would keep it busy.
 _MAX_ADDRESSES: Final = 16
@@ -64,7 +65,7 @@ def guarded_connector(
     *,
     own: OwnService = OwnService(),
     resolver: AbstractResolver | None = None,
-    dns_seconds: int = _DNS_SECONDS,
+    dns_seconds: int = DNS_SECONDS,
 ) -> aiohttp.BaseConnector:
     """A connector for :class:`app.tools.execution.ToolExecutor`; made within the running loop, closed by its owner.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -14,9 +14,8 @@ from typing import Any
 import pytest
 
 from app.tools.execution import ToolExecutor
-from app.tools.guard.connector import OwnService, guarded_connector
 from app.tools.guard.rules import Policy
-from app.tools.http import HttpBackend
+from app.tools.opening import open_executor
 from tests.tools.conftest import RawServer
 from tests.tools.guard.name_server import AskingResolver, name_server
 
@@ -78,15 +77,14 @@ async def guarded(
     allowed: str = "",
     names: dict[str, list[list[str]]] | None = None,
     *,
-    own: OwnService | None = None,
+    own_ports: Collection[int] = (),
     dns_seconds: int = 0,
 ) -> AsyncIterator[ToolExecutor]:
-    """An executor behind the guard, which asks a name server of its own."""
+    """The executor as the service opens it, but that it asks a name server of its own."""
     async with name_server(names or {}) as server:
-        connector = guarded_connector(
-            Policy.parse(allowed), own=own or OwnService(), resolver=AskingResolver(server), dns_seconds=dns_seconds
+        executor = open_executor(
+            Policy.parse(allowed), own_ports=own_ports, resolver=AskingResolver(server), dns_seconds=dns_seconds
         )
-        executor = ToolExecutor(HttpBackend(connector))
         try:
             yield executor
         finally:

@@ -20,7 +20,7 @@ from aiohttp.abc import ResolveResult
 from app.tools.definition import RequestSpec, ToolResult
 from app.tools.errors import ToolFailure, ToolResponseTooLarge, ToolStatusError, ToolTimeout, ToolUnreachable
 from app.tools.execution import ToolExecutor
-from app.tools.guard.connector import OwnService, guarded_connector, is_this_machine
+from app.tools.guard.connector import guarded_connector, is_this_machine
 from app.tools.guard.rules import Policy, ToolRefused
 from app.tools.http import HttpBackend
 from app.tools.render import RenderedRequest
@@ -222,7 +222,7 @@ async def test_no_spelling_of_an_address_gets_there(watch: Watch, strict: bool) 
             url = f"http://{literal}:{server.port}/x"
             try:
                 if strict:
-                    await _http(executor)._exchange(tool("http://x/"), _request(url), url, None)
+                    await _http(executor)._exchange(tool("http://x/"), _request(url), None, None)
                 else:
                     async with _http(executor)._client().get(url):
                         pass
@@ -266,8 +266,11 @@ async def test_a_redirect_leads_nowhere_that_is_closed(watch: Watch, location: s
         to = location.format(port=forbidden.port)
         good.answer = response(b"", status="302 Found", extra=f"Location: {to}\r\n")
         url = f"http://127.0.0.2:{good.port}/x"
-        with pytest.raises(ToolStatusError):  # the executor follows to the same server only
+        with pytest.raises((ToolRefused, ToolStatusError)) as caught:
             await get(executor, url)
+        # To the operator it is told which server led there; to the model nothing of it.
+        assert re.search(rf"127.0.0.2:{good.port}.* redirect", str(caught.value))
+        assert not re.search(r"\d\d\d\d|169|fd00|metadata|localhost", caught.value.for_model)
         with pytest.raises((ToolRefused, aiohttp.ClientError)):  # as a client would that follows anywhere
             await _http(executor)._client().get(url, allow_redirects=True)
         assert watch.hosts == {"127.0.0.2"}
@@ -303,19 +306,21 @@ async def test_nothing_goes_through_a_proxy(watch: Watch) -> None:
 
 async def test_the_own_port_is_closed_under_every_name_and_address(watch: Watch) -> None:
     names = {"me.lan": [["127.0.0.1"]], "me6.lan": [["::1", "::ffff:127.0.0.1"]]}
-    async with listening() as service, listening() as other:
-        own = OwnService(ports={service.port})
-        async with guarded("127.0.0.0/8 ::1 *.lan", names, own=own) as executor:
-            for host in ("127.0.0.1", "127.9.9.9", "[::1]", "[::ffff:127.0.0.1]", "me.lan", "me6.lan", "me.lan."):
-                why = await refused(executor, f"http://{host}:{service.port}/api/users")
-                assert "where this service itself listens" in why
-            assert watch.tried == []
-            await get(executor, f"{other.url}/x")
+    async with (
+        listening() as service,
+        listening() as other,
+        guarded("127.0.0.0/8 ::1 *.lan", names, own_ports={service.port}) as executor,
+    ):
+        for host in ("127.0.0.1", "127.9.9.9", "[::1]", "[::ffff:127.0.0.1]", "me.lan", "me6.lan", "me.lan."):
+            why = await refused(executor, f"http://{host}:{service.port}/api/users")
+            assert "where this service itself listens" in why
+        assert watch.tried == []
+        await get(executor, f"{other.url}/x")
 
 
 async def test_ports_may_become_known_later(watch: Watch) -> None:
     ports: set[int] = set()
-    async with listening() as service, guarded("127.0.0.1", own=OwnService(ports)) as executor:
+    async with listening() as service, guarded("127.0.0.1", own_ports=ports) as executor:
         ports.add(service.port)
         await refused(executor, f"{service.url}/")
         assert service.connections == 0
@@ -323,8 +328,8 @@ async def test_ports_may_become_known_later(watch: Watch) -> None:
 
 async def test_of_the_own_service_the_example_alone_is_open(watch: Watch) -> None:
     async with listening() as service:
-        own = OwnService({service.port}, open_path="/api/example/")
-        async with guarded("127.0.0.1", own=own) as executor:
+        own = {service.port}
+        async with guarded("127.0.0.1", own_ports=own) as executor:
             for _ in range(2):
                 await get(executor, f"{service.url}/api/example/orders/1")
                 for path in (
@@ -341,7 +346,7 @@ async def test_of_the_own_service_the_example_alone_is_open(watch: Watch) -> Non
                     await get(executor, f"{service.url}/api/example/orders/1", "POST")
             assert [request.split(b" ")[1] for request in service.requests] == [b"/api/example/orders/1"] * 2
             assert service.connections == 1
-        async with guarded(own=own) as executor:  # nor does it need a word of the operator
+        async with guarded(own_ports=own) as executor:  # nor does it need a word of the operator
             await get(executor, f"{service.url}/api/example/orders/1")
 
 
