@@ -35,6 +35,6 @@ def _value(template: Any, variables: Mapping[str, str]) -> Any:
         return template
     pieces = split(template)
     if len(pieces) == 1 and isinstance(pieces[0], Placeholder):
-        return pieces[0].value({}, variables)
-    values = [piece if isinstance(piece, str) else piece.value({}, variables) for piece in pieces]
+        return variables.get(pieces[0].name, MISSING)
+    values = [piece if isinstance(piece, str) else variables.get(piece.name, MISSING) for piece in pieces]
     return "".join(str(value) for value in values if value is not MISSING)

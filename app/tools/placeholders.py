@@ -1,4 +1,4 @@
-"""``{{ name }}`` and ``{{ call.name }}``: finding them, and the values they stand for.
+"""``{{ name }}``, ``{{ call.name }}`` and ``{{ secret.name }}``: finding them, and the values they stand for.
 
 No template engine: a string is split once, when the tool is compiled, into literal pieces and placeholders. Values
 are put between the pieces and never looked at again, so what a caller or a model says cannot become template code.
@@ -7,7 +7,7 @@ are put between the pieces and never looked at again, so what a caller or a mode
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from typing import Any, Final
 BRACES: Final = re.compile(r"\{\{((?:(?!\{\{|\}\}).)*)\}\}", re.DOTALL)
 _ARGUMENT = re.compile(r"[A-Za-z_$][A-Za-z0-9_$.-]*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+SECRET_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
 class _Missing:
@@ -30,21 +31,18 @@ MISSING: Final = _Missing()
 @dataclass(frozen=True, slots=True)
 class Placeholder:
     """Attributes:
-    source: ``argument`` (of the model) or ``call`` (a call variable).
+    source: ``argument`` (of the model, or bound), ``call`` (a call variable) or ``secret``.
     """
 
     source: str
     name: str
 
-    def value(self, arguments: Mapping[str, Any], variables: Mapping[str, str]) -> Any:
-        """What it stands for in this call, with its type; :data:`MISSING` where there is none."""
-        values: Mapping[str, Any] = arguments if self.source == "argument" else variables
-        return values.get(self.name, MISSING)
-
     def __str__(self) -> str:
-        return f"call.{self.name}" if self.source == "call" else self.name
+        return self.name if self.source == "argument" else f"{self.source}.{self.name}"
 
 
+# What the placeholders of one call stand for, each with its type; MISSING where there is none.
+Get = Callable[[Placeholder], Any]
 Text = tuple[str | Placeholder, ...]
 
 
@@ -75,9 +73,16 @@ def _placeholder(inside: str) -> Placeholder:
         if _VARIABLE.fullmatch(name):
             return Placeholder("call", name)
         raise ValueError(f"{{{{ {inside[:60]} }}}} does not name a call variable: call.NAME, of letters, digits and _")
+    if source == "secret" and dot:
+        if SECRET_NAME.fullmatch(name):
+            return Placeholder("secret", name)
+        # The name is not repeated: who mistakes the place types the secret itself here.
+        raise ValueError("{{ secret.NAME }} takes the name of a secret, not its value: letters, digits, - _ and .")
     if _ARGUMENT.fullmatch(inside):
         return Placeholder("argument", inside)
-    raise ValueError(f"{{{{ {inside[:60]} }}}} is no placeholder: write {{{{ name }}}} or {{{{ call.NAME }}}}")
+    raise ValueError(
+        f"{{{{ {inside[:60]} }}}} is no placeholder: write {{{{ name }}}}, {{{{ call.NAME }}}} or {{{{ secret.NAME }}}}"
+    )
 
 
 def placeholders_in(value: Any) -> list[Placeholder]:

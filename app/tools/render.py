@@ -1,56 +1,68 @@
-"""A tool's request, from its definition, the model's arguments and the call's variables. Pure.
+"""A tool's request, from its definition, the model's arguments, the call's variables and secrets. Pure.
 
-Each value is escaped for the place where it lands:
-
-==============  ======================================================================================================
-path            percent-encoded, ``/`` too; refused where it is empty, holds control characters, or would make a
-                segment that a server takes for ``.`` or ``..`` (also after decoding ``%2F``)
-query           percent-encoded; lists repeat the key, an absent value leaves it out
-header          refused where it holds control characters (CR LF above all); UTF-8
-JSON            by the encoder; a string that is one placeholder takes the value with its type
-==============  ======================================================================================================
+Each value is escaped for the place where it lands (:mod:`app.tools.escaping`, :mod:`app.tools.bodies`), in a single
+pass: what a value holds is never looked at again. What cannot stand in its place is refused, and nothing is sent.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import quote, unquote
+from typing import Any, Final, NoReturn
+from urllib.parse import unquote
 
-import orjson
-
+from app.tools.auth.definition import SecretName, Secrets
+from app.tools.auth.destinations import server_of
+from app.tools.auth.errors import SecretNotForServer
+from app.tools.auth.values import header_value, value_of
+from app.tools.bodies import BodyTemplate, JsonBody, compile_json, compiled, joined
 from app.tools.definition import RequestSpec, ToolDefinition
-from app.tools.errors import ArgumentsInvalid
-from app.tools.placeholders import MISSING, Placeholder, Text, placeholders_in, split
+from app.tools.errors import ArgumentsInvalid, CallUnfit
+from app.tools.escaping import (
+    Unwritable,
+    forms_of,
+    header_problem,
+    in_url,
+    json_bytes,
+    leads_elsewhere,
+    literal,
+    path_problem,
+    plain,
+)
+from app.tools.placeholders import MISSING, Get, Placeholder, Text, placeholders_in, split
 
-METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+# Those that send the arguments without a place of their own as JSON; any other method sends them in the query.
+METHODS_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_SEPARATORS = re.compile(r"[/\\]")
-# What may stand unescaped in what the operator typed; ``%`` because it may be encoded already.
-_LITERAL_SAFE = "%/:@!$&'()*+,;=-._~?[]"
-_DROP = object()  # marks a key whose value is missing
+# By these a schema may allow arguments that its ``properties`` do not name.
+_OPENING: Final = frozenset(
+    {"additionalProperties", "patternProperties", "unevaluatedProperties", "$ref", "$dynamicRef", "dependentSchemas"}
+    | {"allOf", "anyOf", "oneOf", "if"}
+)
 
 
 @dataclass(frozen=True, slots=True)
 class RenderedRequest:
-    """What goes over the wire.
+    """What goes over the wire. Its repr shows none of it: a secret may stand anywhere.
 
     Attributes:
         url: Percent-encoded; to be sent as it is, not normalised again.
         body: None: no body.
+        hidden: The secrets that stand in it, in each form in which they may; to be masked wherever it is shown.
     """
 
     method: str
-    url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | None = None
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes | None = field(default=None, repr=False)
+    hidden: tuple[str, ...] = field(default=(), repr=False)
 
 
 class RequestTemplate:
     """One tool's request, compiled: every string of it split into its pieces once.
+
+    Attributes:
+        secrets: The names of the secrets that :meth:`render` needs, in the order in which they stand.
 
     Raises:
         ValueError: at what :func:`app.tools.validation.parse_definition` would have refused.
@@ -59,141 +71,238 @@ class RequestTemplate:
     def __init__(self, definition: ToolDefinition) -> None:
         spec = definition.http
         self._tool = definition.name
+        self._server = server_of(spec.url)
         self._method = spec.method
         path, _, query = spec.url.partition("?")
-        self._path = [split(segment) for segment in path.split("/")]
+        self._path = _compiled_path(path)
         self._url_query = split(query)
         self._headers = [(name, split(value)) for name, value in spec.headers.items()]
-        self._query = spec.query
-        self._body = spec.json_body
-        self._used = _used_arguments(spec)
+        self._query = (
+            None if spec.query is None else [(in_url(name), compile_json(each)) for name, each in spec.query.items()]
+        )
+        self._body = _body_of(spec)
+        used = list(dict.fromkeys(_placeholders(spec)))
+        self._used = used
+        self._used_arguments = frozenset(found.name for found in used if found.source == "argument")
+        self.secrets: tuple[SecretName, ...] = tuple(found.name for found in used if found.source == "secret")
+        self._in_headers = {found.name for found in placeholders_in(spec.headers) if found.source == "secret"}
+        self._free = _free_names(definition.parameters)
+        self._bound = frozenset(definition.bound)
+        self._own_words = _own_words(definition)
+        self._typed_content_type = any(name.lower() == "content-type" for name in spec.headers)
+        if spec.body is not None and spec.body.kind == "multipart":
+            # Only the body knows its boundary.
+            self._headers = [each for each in self._headers if each[0].lower() != "content-type"]
+            self._typed_content_type = False
 
-    def render(self, arguments: Mapping[str, Any], variables: Mapping[str, str]) -> RenderedRequest:
+    def render(
+        self, arguments: Mapping[str, Any], variables: Mapping[str, str], secrets: Secrets | None = None
+    ) -> RenderedRequest:
         """The request of one call.
 
+        Args:
+            secrets: At least those of :attr:`secrets`, where they are there.
+
         Raises:
-            ArgumentsInvalid: a value cannot stand where the operator put it.
+            ArgumentsInvalid: a value of the model cannot stand where the operator put it.
+            CallUnfit: a value of the call cannot.
+            SecretMissing: a secret is not there, or cannot stand in its place.
+            SecretNotForServer: it may not be sent to this server.
         """
+        opened = self._opened(secrets or {}) if self.secrets else {}
 
-        def value(placeholder: Placeholder) -> Any:
-            return placeholder.value(arguments, variables)
+        def get(placeholder: Placeholder) -> Any:
+            if placeholder.source == "argument":
+                return arguments.get(placeholder.name, MISSING)
+            return (opened if placeholder.source == "secret" else variables).get(placeholder.name, MISSING)
 
-        unused = {name: each for name, each in arguments.items() if name not in self._used}
-        headers = {name: text for name, pieces in self._headers if (text := self._header(pieces, value))}
+        try:
+            return self._rendered(get, arguments, opened)
+        except Unwritable as error:
+            self._refuse(error.placeholders or self._culprits(get, arguments), str(error))
+        except UnicodeEncodeError:
+            self._refuse(self._culprits(get, arguments), "holds half of a character (a lone surrogate)")
+
+    def _rendered(self, get: Get, arguments: Mapping[str, Any], opened: Mapping[str, str]) -> RenderedRequest:
+        unused: dict[str, Any] = {}
+        if len(arguments) > len(self._used_arguments) or not self._used_arguments.issuperset(arguments):
+            unused = {
+                name: each
+                for name, each in arguments.items()
+                if name not in self._used_arguments and (self._free is None or name in self._free)
+            }
+        headers = {name: text for name, pieces in self._headers if (text := _header(pieces, get))}
         body: bytes | None = None
         if self._body is not None:
-            body = _json_bytes(_fill(self._body, value))
+            body, content_type = self._body.render(get)
         elif self._method in METHODS_WITH_BODY:
-            body = _json_bytes(unused)
-        if body is not None and not any(name.lower() == "content-type" for name in headers):
-            headers["Content-Type"] = "application/json"
-        return RenderedRequest(self._method, self._url(value, unused), headers, body)
+            body, content_type = json_bytes(unused), JsonBody.content_type
+        if body is not None and not (self._typed_content_type and _has_content_type(headers)):
+            headers["Content-Type"] = content_type
+        url = self._url(get, unused)
+        if not opened:
+            return RenderedRequest(self._method, url, headers, body)
+        hidden = {form for value in opened.values() for form in forms_of(value)}
+        return RenderedRequest(self._method, url, headers, body, tuple(sorted(hidden)))
 
-    def _url(self, value: Callable[[Placeholder], Any], unused: Mapping[str, Any]) -> str:
-        url = "/".join(self._segment(pieces, value) for pieces in self._path)
+    def _opened(self, secrets: Secrets) -> dict[SecretName, str]:
+        opened = {}
+        for name in self.secrets:
+            read = header_value if name in self._in_headers else value_of
+            opened[name] = read(name, secrets, self._tool).strip()
+            servers = secrets[name].servers
+            if servers is not None and self._server not in servers:
+                raise SecretNotForServer(
+                    f"the secret {name} may not be sent to {self._server}. "
+                    "Add the server to the secret, if it should get it.",
+                    tool=self._tool,
+                )
+        return opened
+
+    def _url(self, get: Get, unused: Mapping[str, Any]) -> str:
+        url = "/".join([each if isinstance(each, str) else self._segment(each, get) for each in self._path])
         queries = []
         if self._url_query:
-            queries.append("".join(_encoded(piece, value) for piece in self._url_query))
+            queries.append(_encoded(self._url_query, get))
         if self._query is not None:
-            queries += _query_pairs(_fill(self._query, value))
+            queries += [pair for name, fill in self._query for pair in _pairs(name, fill(get))]
         elif self._method not in METHODS_WITH_BODY and self._body is None:
-            queries += _query_pairs(unused)
+            queries += [pair for name, each in unused.items() for pair in _pairs(in_url(name), each)]
         return f"{url}?{'&'.join(queries)}" if queries else url
 
-    def _segment(self, pieces: Text, value: Callable[[Placeholder], Any]) -> str:
-        if all(isinstance(piece, str) for piece in pieces):
-            return "".join(quote(str(piece), safe=_LITERAL_SAFE) for piece in pieces)
-        rendered = "".join(_encoded(piece, value) for piece in pieces)
-        decoded = unquote(rendered)
-        names = ", ".join(str(piece) for piece in pieces if isinstance(piece, Placeholder))
-        if not decoded:
-            raise self._refused(names, "is empty, and stands in the address")
-        if _CONTROL.search(decoded):
-            raise self._refused(names, "holds control characters, and stands in the address")
-        # Some servers decode %2F before they look for "..", some drop what follows ";", some decode twice.
-        for part in _SEPARATORS.split(unquote(decoded)):
-            if part.partition(";")[0].strip() in (".", ".."):
-                raise self._refused(names, "would lead to another place of the server")
+    def _segment(self, pieces: Text, get: Get) -> str:
+        placeholders = tuple(piece for piece in pieces if isinstance(piece, Placeholder))
+        # Of several, each may be empty as long as the segment is not.
+        alone = len(placeholders) == 1 and len(pieces) == 1
+        for placeholder in placeholders:
+            value = get(placeholder)
+            text = plain(value)
+            if not alone and not text:
+                continue
+            if problem := path_problem(text, slashes=self._is_own(placeholder, value)):
+                raise Unwritable(problem, placeholder)
+        rendered = _encoded(pieces, get)
+        if not rendered:
+            raise Unwritable("is empty, and stands in the address", *placeholders)
+        if problem := leads_elsewhere(unquote(rendered)):
+            raise Unwritable(problem, *placeholders)
         return rendered
 
-    def _header(self, pieces: Text, value: Callable[[Placeholder], Any]) -> str:
-        text = "".join(piece if isinstance(piece, str) else _plain(value(piece)) for piece in pieces)
-        if _CONTROL.search(text):
-            names = ", ".join(str(piece) for piece in pieces if isinstance(piece, Placeholder))
-            raise self._refused(names, "holds a line break or another control character")
-        return text.strip()
+    def _is_own(self, placeholder: Placeholder, value: Any) -> bool:
+        """Whether the operator, and nobody in the call, wrote the value."""
+        if placeholder.source == "argument":
+            return isinstance(value, str) and value in self._own_words.get(placeholder.name, ())
+        return placeholder.source == "secret"
 
-    def _refused(self, names: str, words: str) -> ArgumentsInvalid:
-        return ArgumentsInvalid(
+    def _refuse(self, placeholders: tuple[Placeholder, ...], words: str) -> NoReturn:
+        names = ", ".join(str(each) for each in placeholders)
+        if any(each.source != "argument" or each.name in self._bound for each in placeholders):
+            raise CallUnfit(f"{names} {words}", tool=self._tool) from None
+        raise ArgumentsInvalid(
             f"{self._tool} was not called: {names} {words}",
             for_model=f"{self._tool} was not called: {names} {words}. Ask the caller for a plain value.",
-        )
+        ) from None
+
+    def _culprits(self, get: Get, arguments: Mapping[str, Any]) -> tuple[Placeholder, ...]:
+        """Whose value cannot be written at all; everybody's, where it was none of them alone."""
+        free = [Placeholder("argument", name) for name in arguments if name not in self._used_arguments]
+        every = (*self._used, *free)
+        return tuple(each for each in every if not _is_writable(get(each))) or every
 
 
-def render(definition: ToolDefinition, arguments: Mapping[str, Any], variables: Mapping[str, str]) -> RenderedRequest:
+def render(
+    definition: ToolDefinition,
+    arguments: Mapping[str, Any],
+    variables: Mapping[str, str],
+    secrets: Secrets | None = None,
+) -> RenderedRequest:
     """The request of one call; for a single use. The executor keeps the :class:`RequestTemplate`."""
-    return RequestTemplate(definition).render(arguments, variables)
+    return RequestTemplate(definition).render(arguments, variables, secrets)
 
 
-def _used_arguments(spec: RequestSpec) -> frozenset[str]:
-    parts = [spec.url, spec.headers, spec.query, spec.json_body]
-    return frozenset(found.name for part in parts for found in placeholders_in(part) if found.source == "argument")
+def _placeholders(spec: RequestSpec) -> Iterator[Placeholder]:
+    parts: list[Any] = [spec.url, spec.headers, spec.query, spec.json_body]
+    if spec.body is not None:
+        parts += [spec.body.fields, spec.body.text]
+    for part in parts:
+        yield from placeholders_in(part)
 
 
-def _plain(value: Any) -> str:
-    """A value inside text."""
-    if value is MISSING or value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, Mapping | list | tuple):
-        return _json_bytes(value).decode()
-    return str(value)
-
-
-def _encoded(piece: str | Placeholder, value: Callable[[Placeholder], Any]) -> str:
-    if isinstance(piece, str):
-        return quote(piece, safe=_LITERAL_SAFE)
-    return quote(_plain(value(piece)), safe="", errors="replace")
-
-
-def _query_pairs(values: Any) -> list[str]:
+def _compiled_path(path: str) -> list[str | Text]:
+    """Its segments; those without a placeholder as they are sent."""
+    segments = [split(segment) for segment in path.split("/")]
     return [
-        f"{quote(str(name), safe='')}={quote(_plain(each), safe='', errors='replace')}"
-        for name, value in values.items()
-        for each in (value if isinstance(value, list | tuple) else [value])
-        if each is not None
+        pieces
+        if any(isinstance(piece, Placeholder) for piece in pieces)
+        else "".join(literal(str(piece)) for piece in pieces)
+        for pieces in segments
     ]
 
 
-def _fill(template: Any, value: Callable[[Placeholder], Any]) -> Any:
-    """A JSON template with its values. A key whose only value is missing is left out; in a list it becomes null."""
-    filled = _fill_part(template, value)
-    return {} if filled is _DROP else filled
+def _body_of(spec: RequestSpec) -> BodyTemplate | None:
+    if spec.body is not None:
+        return compiled(spec.body)
+    return None if spec.json_body is None else JsonBody(spec.json_body)
 
 
-def _fill_part(template: Any, value: Callable[[Placeholder], Any]) -> Any:
-    if isinstance(template, str):
-        pieces = split(template)
-        if len(pieces) == 1 and isinstance(pieces[0], Placeholder):
-            whole = value(pieces[0])
-            return _DROP if whole is MISSING else whole
-        return "".join(piece if isinstance(piece, str) else _plain(value(piece)) for piece in pieces)
-    if isinstance(template, Mapping):
-        parts = {name: _fill_part(part, value) for name, part in template.items()}
-        return {name: part for name, part in parts.items() if part is not _DROP}
-    if isinstance(template, list | tuple):
-        return [None if part is _DROP else part for part in (_fill_part(each, value) for each in template)]
-    return template
+def _free_names(parameters: Mapping[str, Any]) -> frozenset[str] | None:
+    """The arguments that may be sent without a place of their own; None: all that the schema lets through.
+
+    JSON Schema takes arguments that it does not name, unless it says otherwise. Nobody wants what a model makes up in
+    a query, so only those go there that the operator named, or said that there may be more.
+    """
+    if any(parameters.get(word) not in (None, False) for word in _OPENING):
+        return None
+    return frozenset(parameters["properties"])
 
 
-def _json_bytes(value: Any) -> bytes:
+def _own_words(definition: ToolDefinition) -> Mapping[str, frozenset[str]]:
+    """Values of parameters that the operator wrote: choices, and bound ones that do not come from the call."""
+    own: dict[str, set[str]] = {}
+    for name, part in definition.parameters["properties"].items():
+        choices = part.get("enum") if isinstance(part, Mapping) else None
+        given = [*(choices if isinstance(choices, list) else ()), part.get("const") if isinstance(part, Mapping) else 0]
+        own[name] = {each for each in given if isinstance(each, str)}
+    for name, value in definition.bound.items():
+        if isinstance(value, str) and not placeholders_in(value):
+            own.setdefault(name, set()).add(value)
+    return {name: frozenset(values) for name, values in own.items() if values}
+
+
+def _header(pieces: Text, get: Get) -> str:
+    text = joined(pieces, get)
+    if problem := header_problem(text):
+        at_fault = [piece for piece in pieces if isinstance(piece, Placeholder)]
+        raise Unwritable(problem, *(each for each in at_fault if header_problem(plain(get(each)))))
+    return text.strip(" ")
+
+
+def _has_content_type(headers: Mapping[str, str]) -> bool:
+    return any(name.lower() == "content-type" for name in headers)
+
+
+def _encoded(pieces: Text, get: Get) -> str:
+    return "".join([literal(piece) if isinstance(piece, str) else in_url(plain(get(piece))) for piece in pieces])
+
+
+def _pairs(name: str, value: Any) -> list[str]:
+    """A parameter of the query, as often as the value has values; ``name`` is encoded already."""
+    if isinstance(value, list | tuple):
+        return [f"{name}={in_url(plain(each))}" for each in value if each is not None]
+    return [] if value is None or value is MISSING else [f"{name}={in_url(plain(value))}"]
+
+
+def _is_writable(value: Any) -> bool:
     try:
-        return orjson.dumps(value)
-    except (TypeError, orjson.JSONEncodeError) as error:  # a lone surrogate, an integer beyond 64 bits
-        raise ArgumentsInvalid(
-            f"The arguments cannot be written as JSON: {error}",
-            for_model="The tool was not called: a value cannot be written as JSON. Use plain text and usual numbers.",
-        ) from error
+        plain(value).encode()
+    except (Unwritable, UnicodeEncodeError):
+        return False
+    return isinstance(value, str) or value is MISSING or _is_json(value)
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        json_bytes(value)
+    except Unwritable:
+        return False
+    return True

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import base64
-import re
 from dataclasses import dataclass, field, replace
-from typing import Final
 from urllib.parse import quote
 
-from app.tools.auth.definition import ApiKey, BasicLogin, BearerToken, NoLogin, SecretName, Secrets
-from app.tools.auth.errors import SecretMissing
+from app.tools.auth.definition import ApiKey, BasicLogin, BearerToken, NoLogin, Secrets
+from app.tools.auth.values import header_value, value_of
 from app.tools.render import RenderedRequest
-
-# What a header may carry besides control characters, which would end it and begin another (RFC 9110, 5.5).
-_VISIBLE: Final = re.compile(r"[\x20-\x7e]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +41,10 @@ def applied(
             encoded = base64.b64encode(f"{login.username}:{password}".encode()).decode()
             return Applied(with_header(request, "Authorization", f"Basic {encoded}"), (encoded, password))
         case BearerToken():
-            token = _for_header(login.token, secrets, tool)
+            token = header_value(login.token, secrets, tool)
             return Applied(with_header(request, "Authorization", f"Bearer {token}"), (token,))
         case ApiKey() if login.place == "header":
-            key = _for_header(login.key, secrets, tool)
+            key = header_value(login.key, secrets, tool)
             return Applied(with_header(request, login.name, f"{login.prefix}{key}"), (key,))
         case ApiKey():
             key = value_of(login.key, secrets, tool).strip()
@@ -65,30 +60,6 @@ def with_header(request: RenderedRequest, name: str, value: str) -> RenderedRequ
     """The request with one header set; another of that name, in whatever letters, is gone."""
     kept = {each: text for each, text in request.headers.items() if each.lower() != name.lower()}
     return replace(request, headers={**kept, name: value})
-
-
-def value_of(name: SecretName, secrets: Secrets, tool: str) -> str:
-    """The value of a secret. Raises SecretMissing."""
-    secret = secrets.get(name)
-    if secret is not None and secret.problem:
-        raise SecretMissing(f"the secret {name} {secret.problem}", tool=tool)
-    if secret is None or not secret.value.strip():
-        state = "is empty" if secret is not None else "is not there (any more)"
-        raise SecretMissing(f"the secret {name} {state}. Store it again, or choose another.", tool=tool)
-    try:
-        secret.value.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair
-        raise SecretMissing(f"the secret {name} holds what cannot be sent. Type it again.", tool=tool) from None
-    return secret.value.rstrip("\r\n")  # from pasting
-
-
-def _for_header(name: SecretName, secrets: Secrets, tool: str) -> str:
-    value = value_of(name, secrets, tool).strip()
-    if not _VISIBLE.fullmatch(value):
-        raise SecretMissing(
-            f"the secret {name} holds a line break or a letter that a header cannot carry. Type it again.", tool=tool
-        )
-    return value
 
 
 def _with_parameter(request: RenderedRequest, name: str, value: str) -> RenderedRequest:

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from app.tools.auth.applying import value_of
 from app.tools.auth.definition import Authorisation, ClientCertificate, Secrets, secret_names
 from app.tools.auth.errors import CertificateInvalid
+from app.tools.auth.values import value_of
 
 MAX_CONTEXTS: Final = 64
 

@@ -22,9 +22,9 @@ from app.tools.auth.definition import (
 )
 from app.tools.definition import RequestSpec
 from app.tools.errors import Mistake, ToolInvalid
+from app.tools.placeholders import SECRET_NAME
 from app.tools.request_rules import HEADER_NAME, HOP_HEADERS, Findings, read_url
 
-SECRET_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 MIN_TIMEOUT, MAX_TIMEOUT = 0.5, 30.0
 MAX_TEXT: Final = 1_000
 MAX_EXTRA: Final = 20

@@ -21,7 +21,6 @@ import structlog
 
 from app.core.errors import GatewayError
 from app.core.metrics import UNEXPECTED
-from app.tools.auth.applying import value_of
 from app.tools.auth.definition import Authorisation, OAuthLogin, SecretName, Secrets, secret_names
 from app.tools.auth.errors import AuthorisationFailed, TokenServerFailing
 from app.tools.auth.protocol import (
@@ -36,6 +35,7 @@ from app.tools.auth.protocol import (
     unreachable,
 )
 from app.tools.auth.refreshing import RefreshLine, RefreshTokens
+from app.tools.auth.values import value_of
 
 _log = structlog.get_logger(__name__)
 

@@ -11,8 +11,8 @@ from typing import Final
 from app.db.values import text_problem
 from app.models.secret import DESCRIPTION_LENGTH
 from app.tools.auth.destinations import server_of
-from app.tools.placeholders import SECRET_NAME
 from app.tools.errors import ToolInvalid
+from app.tools.placeholders import SECRET_NAME
 from app.tools.request_rules import read_url
 from app.tools.vault.errors import SecretInvalid
 
