@@ -46,6 +46,12 @@ TOKENS = Counter(
     "asterisk_ai_tokens", "Tokens, as the provider counted them.", ["provider", "direction"], registry=REGISTRY
 )
 TOOL_CALLS = Counter("asterisk_ai_tool_calls", "Tool calls, by outcome.", ["outcome"], registry=REGISTRY)
+TOOL_COMMITS = Counter(
+    "asterisk_ai_tool_commits",
+    "Calls of tools that were finished after their turn had been interrupted, by outcome.",
+    ["outcome"],
+    registry=REGISTRY,
+)
 TOOL_SECONDS = Histogram(
     "asterisk_ai_tool_seconds", "Duration of tool calls.", buckets=_TURN_BUCKETS, registry=REGISTRY
 )
@@ -56,7 +62,17 @@ TOOLS_DOWN = Gauge("asterisk_ai_tools_down", "Tools that are not called, after f
 TOOL_CACHE = Counter(
     "asterisk_ai_tool_cache", "Calls of tools with a cache, by outcome.", ["outcome"], registry=REGISTRY
 )
+MCP_SESSIONS = Gauge("asterisk_ai_mcp_sessions", "Open sessions with MCP servers.", registry=REGISTRY)
+MCP_CONNECTS = Counter(
+    "asterisk_ai_mcp_connects", "Connections to MCP servers that were tried, by outcome.", ["outcome"], registry=REGISTRY
+)
 ARI_CONNECTED = Gauge("asterisk_ai_ari_connected", "1 while connected to Asterisk.", registry=REGISTRY)
+ACTIONS = Counter(
+    "asterisk_ai_actions",
+    "Actions that the AI asked for and the service did over ARI, by kind and outcome.",
+    ["action", "outcome"],
+    registry=REGISTRY,
+)
 ARI_CONNECTS = Counter("asterisk_ai_ari_connects", "Successful connections to Asterisk.", registry=REGISTRY)
 CHANNELS_RELEASED = Counter(
     "asterisk_ai_channels_released",
