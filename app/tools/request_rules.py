@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from app.db.values import json_problem
+from app.tools.body_rules import read_body
 from app.tools.definition import AnyRequest, McpCall, PythonCall, RequestSpec
 from app.tools.errors import Mistake, ToolInvalid
 from app.tools.placeholders import BRACES, Placeholder, placeholders_in
@@ -103,7 +104,7 @@ def read_request(value: Any, found: Findings) -> RequestSpec | None:
         return None
     before = len(found.mistakes)
     # Before anything walks through it: what is nested without end, or is no text, stops every walk half-way.
-    for name in ("url", "headers", "query", "json_body"):
+    for name in ("url", "headers", "query", "json_body", "body"):
         problem = json_problem(value.get(name), max_bytes=MAX_REQUEST_BYTES)
         if problem:
             found.add(f"request.{name}", f"The {name} {problem}.")
@@ -116,6 +117,10 @@ def read_request(value: Any, found: Findings) -> RequestSpec | None:
     headers = _headers(value.get("headers") or {}, found)
     query = found.read(_query, value.get("query"))
     json_body = found.read(_json_body, value.get("json_body"), method)
+    body, mistakes = read_body(value.get("body"), method=method, headers=headers)
+    found.mistakes += mistakes
+    if value.get("body") is not None and value.get("json_body") is not None:
+        found.add("request.body", "A request has one body: take either json_body or body.")
     timeout, size = _bounds(value, found)
     if len(found.mistakes) > before:
         return None
@@ -131,6 +136,7 @@ def read_request(value: Any, found: Findings) -> RequestSpec | None:
         json_body=json_body,
         timeout=timeout,
         max_response_bytes=int(size),
+        body=body,
     )
 
 
@@ -150,12 +156,32 @@ def unknown_placeholders(request: RequestSpec, parameters: Mapping[str, Any]) ->
     ]
 
 
+def secret_names_of(request: AnyRequest) -> list[tuple[str, str]]:
+    """The fields that name a secret, such as ``request.headers.X-Key``, and the secrets; each pair once. For
+    what is looked at when a tool is saved: whether they are there, and may go to this server."""
+    if not isinstance(request, RequestSpec):
+        return []
+    named = [
+        (field, found.name)
+        for field, value in _templates(request)
+        for found in placeholders_in(value)
+        if found.source == "secret"
+    ]
+    return list(dict.fromkeys(named))
+
+
 def _templates(request: RequestSpec) -> list[tuple[str, Any]]:
+    body = request.body
+    of_body: list[tuple[str, Any]] = []
+    if body is not None:
+        of_body = [(f"request.body.fields.{name}", part) for name, part in body.fields.items()]
+        of_body.append(("request.body.text", body.text))
     return [
         ("request.url", request.url),
         *((f"request.headers.{name}", text) for name, text in request.headers.items()),
         *((f"request.query.{name}", part) for name, part in (request.query or {}).items()),
         ("request.json_body", request.json_body),
+        *of_body,
     ]
 
 
