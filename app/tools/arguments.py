@@ -17,6 +17,7 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from app.tools.errors import ArgumentsInvalid
+from app.tools.json_texts import has_json_texts, read_texts, schema_of_content
 from app.tools.keywords import BoundedValidator, PatternUnusable
 
 # A model that got five things wrong learns as much from the first three.
@@ -30,6 +31,9 @@ class ArgumentSchema:
     """The compiled schema of one tool's arguments; building it costs more than a check, so it is kept."""
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
+        self._texts = schema if has_json_texts(schema) else None
+        if self._texts is not None:
+            schema = schema_of_content(schema)
         self._defaults = _defaults_of(schema)
         # An empty registry: a reference that leads outside the schema fails, instead of being fetched.
         self._validator = BoundedValidator(
@@ -48,6 +52,8 @@ class ArgumentSchema:
                 f"The arguments that the model gave to {tool} {unfit}",
                 for_model=f"{tool} was not called: its arguments {unfit}. Call it again with plain, short ones.",
             )
+        if self._texts is not None:
+            arguments = read_texts(arguments, self._texts)
         completed = _with_defaults(arguments, self._defaults)
         mistakes = self._mistakes(completed)
         if mistakes:

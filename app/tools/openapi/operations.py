@@ -180,6 +180,7 @@ class _Reader:
             "headers": {**headers, **self._headers},
             "query": arguments.query or None,
             "json_body": arguments.json_body,
+            **({"body": arguments.body} if arguments.body is not None else {}),
         }
         checked = check_definition(
             {

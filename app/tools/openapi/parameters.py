@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from app.tools.json_texts import is_json_text
 from app.tools.openapi.references import ReferenceLost, References
 from app.tools.openapi.schemas import Notes, Schema, SchemaReader, shortened
 from app.tools.request_rules import HEADER_NAME, HOP_HEADERS
@@ -17,6 +18,7 @@ _NOT_A_NAME: Final = re.compile(r"[^A-Za-z0-9_]+")
 _IN_PATH: Final = re.compile(r"\{([^{}]+)\}")
 # By the specification these three are said elsewhere: in the contents and in the security schemes.
 _IGNORED_HEADERS: Final = frozenset({"accept", "content-type", "authorization"})
+_FORMS: Final = {"application/x-www-form-urlencoded": "form", "multipart/form-data": "multipart"}
 _BODYLESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -34,6 +36,7 @@ class Arguments:
     query: dict[str, Any] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     json_body: Any = None
+    body: Mapping[str, Any] | None = None
     hindrances: list[str] = field(default_factory=list)
 
     def add(self, name: str, schema: Schema, *, required: bool, place: str) -> str:
@@ -135,6 +138,8 @@ class ParameterReader:
         repeated = style == "form" and parameter.get("explode", True) is not False
         if schema.get("type") == "array" and (not repeated or "content" in parameter):
             schema = self._single(parameter, notes)
+        if is_json_text(schema):
+            schema = self._single(parameter, notes)
         found.query[name] = found.add(name, schema, required=required, place="query")
 
     def _schema(self, parameter: Mapping[str, Any], notes: Notes) -> Schema:
@@ -143,9 +148,7 @@ class ParameterReader:
         if isinstance(content, Mapping) and content:
             first = next(iter(content.values()))
             described = first.get("schema") if isinstance(first, Mapping) else None
-        schema = self._schemas.read(described, notes)
-        if "type" not in schema and "anyOf" not in schema:
-            schema["type"] = "string"
+        schema = self._schemas.read(described, notes, otherwise={"type": "string"})
         words = parameter.get("description")
         if isinstance(words, str) and words.strip():
             schema["description"] = shortened(words, 500)
@@ -161,6 +164,8 @@ class ParameterReader:
     def _single(self, parameter: Mapping[str, Any], notes: Notes) -> Schema:
         """The schema of what is written as one text: a list becomes one."""
         schema = self._schema(parameter, notes)
+        if is_json_text(schema):  # it is sent as the text that it is
+            return {name: part for name, part in schema.items() if not name.startswith("content")}
         if schema.get("type") not in ("array", "object"):
             return schema
         as_list = schema["type"] == "array" and "content" not in parameter
@@ -178,23 +183,62 @@ class ParameterReader:
             return
         required = body.get("required") is True
         content = body.get("content")
-        kind, media = _json_content(content if isinstance(content, Mapping) else {})
+        kind, media = _content(content if isinstance(content, Mapping) else {})
         if method in _BODYLESS:
             notes.say(f"The body of a {method} request is left out; servers need not read it.")
         elif media is None:
             kinds = ", ".join(str(each)[:60] for each in content) if isinstance(content, Mapping) else "nothing"
-            words = f"The body is {kinds or 'nothing'}; only JSON is supported"
+            words = f"The body is {kinds or 'nothing'}; only JSON, forms and text are supported"
             if required:
                 found.hindrances.append(f"{words}.")
             else:
                 notes.say(f"{words}, so it is left out.")
+        elif kind in _FORMS:
+            self._form(_FORMS[kind], media, found, notes, required)
+        elif kind == "text/plain":
+            words = body.get("description")
+            schema = {"type": "string", "description": _said(words) or "The body of the request."}
+            found.body = {"kind": "text", "text": found.add("body", schema, required=required, place="body")}
         else:
             if kind != "application/json":
                 found.headers["Content-Type"] = kind
             self._json_body(media.get("schema"), found, notes, required, body.get("description"))
 
+    def _form(self, kind: str, media: Mapping[str, Any], found: Arguments, notes: Notes, required: bool) -> None:
+        """The fields of a form as arguments; files are left out."""
+        schema = self._schemas.read(media.get("schema"), notes)
+        properties = schema.get("properties")
+        if not isinstance(properties, Mapping):
+            found.hindrances.append("The fields of its form are not described.")
+            return
+        needed = schema.get("required", ()) if required else ()
+        encoding = media.get("encoding")
+        fields: dict[str, Any] = {}
+        for name, part in properties.items():
+            if part.get("format") in ("binary", "base64") and kind == "multipart":
+                if name in needed:
+                    found.hindrances.append(f"It needs the file {name[:60]}; files cannot be sent.")
+                else:
+                    notes.say(f"The file {name[:60]} is left out; files cannot be sent.")
+                continue
+            how = encoding.get(name) if isinstance(encoding, Mapping) else None
+            deep = isinstance(how, Mapping) and how.get("style") == "deepObject"
+            within = part.get("properties") if part.get("type") == "object" else None
+            if deep and isinstance(within, Mapping) and within:
+                for key, each in within.items():
+                    wanted = name in needed and key in part.get("required", ())
+                    fields[f"{name}[{key}]"] = found.add(f"{name}_{key}", each, required=wanted, place="body")
+            else:
+                fields[name] = found.add(name, part, required=name in needed, place="body")
+        if properties and not fields:
+            found.hindrances.append("It sends nothing but files; files cannot be sent.")
+        found.body = {"kind": kind, "fields": fields}
+
     def _json_body(self, described: Any, found: Arguments, notes: Notes, required: bool, words: Any) -> None:
-        schema = self._schemas.read(described, notes)
+        # What the body's own description says is nearer than what its schema says.
+        nearer = {"description": said} if (said := _said(words)) else {}
+        described = {**described, **nearer} if isinstance(described, Mapping) else nearer
+        schema = self._schemas.read(described, notes, otherwise={"type": "object"}, words="The body of the request.")
         properties = schema.get("properties")
         if schema.get("type") == "object" and properties and "anyOf" not in schema:
             needed = schema.get("required", ()) if required else ()
@@ -202,11 +246,6 @@ class ParameterReader:
                 name: found.add(name, part, required=name in needed, place="body") for name, part in properties.items()
             }
             return
-        if "type" not in schema and "anyOf" not in schema:
-            schema["type"] = "object"
-        if isinstance(words, str) and words.strip():
-            schema["description"] = shortened(words, 500)
-        schema.setdefault("description", "The body of the request.")
         found.json_body = found.add("body", schema, required=required, place="body")
 
 
@@ -218,6 +257,22 @@ def fill_path(path: str, templates: Mapping[str, str]) -> str:
         templates[piece] if index % 2 else piece.replace("{", "%7B").replace("}", "%7D").replace("#", "%23")
         for index, piece in enumerate(pieces)
     )
+
+
+def _said(words: Any) -> str:
+    return shortened(words, 500) if isinstance(words, str) and words.strip() else ""
+
+
+def _content(content: Mapping[str, Any]) -> tuple[str, Mapping[str, Any] | None]:
+    """The kind of body that is sent, of those that the operation takes: JSON where it does."""
+    kind, media = _json_content(content)
+    if media is not None:
+        return kind, media
+    for wanted in (*_FORMS, "text/plain"):
+        for name, described in content.items():
+            if str(name).partition(";")[0].strip().lower() == wanted and isinstance(described, Mapping):
+                return wanted, described
+    return "", None
 
 
 def _json_content(content: Mapping[str, Any]) -> tuple[str, Mapping[str, Any] | None]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from app.tools.keywords import check_pattern
+from app.tools.openapi.fitting import fitted
 from app.tools.openapi.references import ReferenceLost, References
 
 MAX_DEPTH: Final = 10
@@ -64,13 +65,23 @@ class SchemaReader:
         self._references = references
         self._schemas = 0
 
-    def read(self, schema: Any, notes: Notes) -> Schema:
-        """The schema, written out."""
+    def read(self, schema: Any, notes: Notes, *, otherwise: Schema | None = None, words: str = "") -> Schema:
+        """The schema, written out, in words that every provider has.
+
+        Args:
+            otherwise: In place of one that allows anything.
+            words: What it is, where the schema itself does not say.
+        """
         place = _Place(within=schema if isinstance(schema, Mapping) else None)
         try:
-            return self._read(schema, place, notes)[0]
+            found = self._read(schema, place, notes)[0]
         except _Cycle:
-            return {}
+            found = {}
+        if otherwise is not None and not {"type", "anyOf", "enum"} & set(found):
+            found |= otherwise
+        if words:
+            found.setdefault("description", words)
+        return fitted(found)
 
     def _read(self, schema: Any, place: _Place, notes: Notes) -> tuple[Schema, bool]:
         """The schema, and whether null is allowed."""

@@ -16,6 +16,13 @@ from app.tools.render import render
 from tests.tools.openapi.documents import BOOKING, PET_STORE, minimal
 
 PROVIDERS = ("openai", "gemini", "anthropic")
+# What no provider has a word for.
+ANY_OBJECT = {"type": "string", "contentMediaType": "application/json", "contentSchema": {"type": "object"}}
+ANYTHING = {
+    "type": "string",
+    "description": "Any value, written as JSON.",
+    "contentMediaType": "application/json",
+}
 
 
 def operation(plan: Plan, id: str) -> Operation:
@@ -110,7 +117,7 @@ def test_a_deep_object_is_taken_apart_and_limits_are_modern(store: Plan) -> None
 def test_what_cannot_be_imported_says_why(store: Plan) -> None:
     upload = operation(store, "uploadImage")
     assert upload.tool is None
-    assert any("multipart/form-data; only JSON is supported" in note for note in upload.notes)
+    assert "It cannot be imported. It sends nothing but files; files cannot be sent." in upload.notes
     deleted = operation(store, "deletePet")
     assert deleted.deprecated
     assert not any("API key" in note for note in deleted.notes)
@@ -212,25 +219,38 @@ def test_a_base_url_that_cannot_be_one_is_refused(base_url: str) -> None:
 @pytest.mark.parametrize(
     ("schema", "expected"),
     [
-        ({"$ref": "http://evil.example/s.json"}, {"type": "object"}),
-        ({"$ref": "file:///etc/passwd"}, {"type": "object"}),
-        ({"$ref": "#/components/schemas/Gone"}, {"type": "object"}),
-        ({"$ref": 7}, {"type": "object"}),
-        (True, {"type": "object"}),
-        ({"allOf": [{"$ref": "#/paths"}]}, {"type": "object"}),
+        ({"$ref": "http://evil.example/s.json"}, ANY_OBJECT),
+        ({"$ref": "file:///etc/passwd"}, ANY_OBJECT),
+        ({"$ref": "#/components/schemas/Gone"}, ANY_OBJECT),
+        ({"$ref": 7}, ANY_OBJECT),
+        (True, ANY_OBJECT),
+        ({"allOf": [{"$ref": "#/paths"}]}, ANY_OBJECT),
         ({"type": "string", "pattern": "("}, {"type": "string"}),
         ({"type": "integer", "minimum": "x", "multipleOf": 0}, {"type": "integer"}),
-        ({"type": 7, "required": "x", "properties": [], "enum": {}, "anyOf": {}, "title": 3}, {"type": "object"}),
-        ({"type": ["string", "nonsense", "integer"], "minLength": -1}, {"type": ["string", "integer"]}),
+        ({"type": 7, "required": "x", "properties": [], "enum": {}, "anyOf": {}, "title": 3}, ANY_OBJECT),
+        (
+            {"type": ["string", "nonsense", "integer"], "minLength": -1, "minimum": 2},
+            {"anyOf": [{"type": "string"}, {"minimum": 2, "type": "integer"}]},
+        ),
         ({"type": "string", "enum": ["", None, "a"]}, {"type": "string", "enum": ["a"]}),
         ({"oneOf": [{"type": "null"}, {"type": "string"}]}, {"type": "string"}),
-        ({"type": "array"}, {"type": "array", "items": {}}),
+        ({"type": "array"}, {"type": "array", "items": ANYTHING}),
+        (
+            {"type": "array", "items": {"type": "array"}},
+            {"type": "array", "items": {"type": "array", "items": ANYTHING}},
+        ),
     ],
 )
 def test_a_strange_schema_allows_more_and_breaks_nothing(schema: Any, expected: Any) -> None:
     found = body_schema(schema)["body"]
-    assert found == {**expected, "description": "The body of the request."}
+    words = (
+        "The body of the request. A JSON object, written as text."
+        if expected is ANY_OBJECT
+        else "The body of the request."
+    )
+    assert found == {**expected, "description": words}
     Draft202012Validator.check_schema(found)
+    assert warnings_of(tool(read_plan(minimal(schema)), "x"), PROVIDERS) == ()
 
 
 def test_a_schema_that_doubles_at_each_step_is_cut() -> None:
