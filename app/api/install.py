@@ -19,6 +19,7 @@ from app.api import (
     prompt_files,
     prompts,
     rehearsals,
+    secrets,
     settings,
     setup,
     status,
@@ -46,6 +47,7 @@ Errors are `application/problem+json`: `detail` is a sentence for people, `code`
 _TAGS = [
     {"name": "prompts", "description": "What the language model is told. Every save is a version."},
     {"name": "tools", "description": "HTTP requests that the model may make while it answers."},
+    {"name": "secrets", "description": "What tools sign in with. Values go in, and never come out."},
     {"name": "calls", "description": "What happened in calls, and what happens now."},
     {"name": "playground", "description": "Turns without a telephone: trying prompts, models and tools."},
     {"name": "users", "description": "Who may sign in, and as what."},
@@ -74,6 +76,7 @@ def install(app: FastAPI) -> None:
         tool_import,
         tool_work,
         tools,
+        secrets,
         calls,
         rehearsals,
         status,

@@ -39,6 +39,7 @@ from app.prompts.errors import PromptConflict, PromptInUse, PromptInvalid, Promp
 from app.rehearsal.errors import NothingToReplay, RehearsalInvalid
 from app.schemas.problem import FieldProblem, Problem
 from app.tools.errors import OpenApiInvalid, ToolConflict, ToolInvalid, ToolNameTaken, ToolNotFound
+from app.tools.vault.errors import SecretConflict, SecretInUse, SecretInvalid, SecretNameTaken, SecretNotFound
 
 log = structlog.get_logger(__name__)
 
@@ -67,6 +68,11 @@ _STATUS: Final[tuple[tuple[type[GatewayError], int], ...]] = (
     (PromptInvalid, 422),
     (ToolInvalid, 422),
     (OpenApiInvalid, 422),
+    (SecretNotFound, 404),
+    (SecretNameTaken, 409),
+    (SecretConflict, 409),
+    (SecretInUse, 409),
+    (SecretInvalid, 422),
     (DialplanInvalid, 422),
     (RehearsalInvalid, 422),
     (NothingToReplay, 409),

@@ -28,6 +28,7 @@ _KINDS: Final = {
     "tool": ("the tool", "/ui/tools/{}"),
     "user": ("the user", "/ui/users/{}"),
     "token": ("the API token", ""),
+    "secret": ("the secret", "/ui/secrets/{}"),
 }
 _ACTIONS: Final = {
     "create": "made",
@@ -37,6 +38,7 @@ _ACTIONS: Final = {
     "publish": "chose the published version of",
     "default": "made the default",
     "password": "set the password of",
+    "value": "replaced the value of",
     "enable": "enabled",
     "disable": "disabled",
 }

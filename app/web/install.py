@@ -22,6 +22,7 @@ from app.web import (
     prompt_transfer,
     prompts,
     replay,
+    secrets,
     settings,
     start,
     tool_edit,
@@ -43,6 +44,7 @@ router.include_router(tools.router)
 # Before tool_edit, whose /ui/tools/{id} would take /ui/tools/import for one.
 router.include_router(tool_import.router)
 router.include_router(tool_edit.router)
+router.include_router(secrets.router)
 router.include_router(users.router)
 router.include_router(account.router)
 router.include_router(audit.router)

@@ -125,6 +125,12 @@ TABLE: Final = {
     "GET /api/tokens": V,
     "POST /api/tokens": V,
     "DELETE /api/tokens/{token_id}": V,
+    "GET /api/secrets": E,
+    "POST /api/secrets": A,
+    "GET /api/secrets/{name}": E,
+    "PUT /api/secrets/{name}": A,
+    "PATCH /api/secrets/{name}": A,
+    "DELETE /api/secrets/{name}": A,
     "GET /api/users": A,
     "POST /api/users": A,
     "GET /api/users/{user_id}": A,
@@ -144,6 +150,15 @@ TABLE: Final = {
     "GET /ui/account/tokens/{token_id}/revoke": V,
     "POST /ui/account/tokens/{token_id}/revoke": V,
     "POST /ui/account/sign-out": V,
+    "GET /ui/secrets": A,
+    "GET /ui/secrets/new": A,
+    "POST /ui/secrets/new": A,
+    "GET /ui/secrets/{secret_id}": A,
+    "POST /ui/secrets/{secret_id}": A,
+    "GET /ui/secrets/{secret_id}/value": A,
+    "POST /ui/secrets/{secret_id}/value": A,
+    "GET /ui/secrets/{secret_id}/delete": A,
+    "POST /ui/secrets/{secret_id}/delete": A,
     "GET /ui/users": A,
     "GET /ui/users/new": A,
     "POST /ui/users/new": A,
@@ -198,7 +213,7 @@ async def test_every_role_gets_exactly_what_it_may(
         for route, least in TABLE.items():
             method, path = route.split()
             # Things that are not there: who may is told so, and nothing changes.
-            for name in ("{prompt_id}", "{tool_id}", "{user_id}", "{token_id}", "{number}", "{entry_id}"):
+            for name in ("{prompt_id}", "{tool_id}", "{user_id}", "{token_id}", "{number}", "{entry_id}", "{secret_id}"):
                 path = path.replace(name, "99999")
             # Pages take forms from our own pages alone, and a browser says where they come from.
             headers = {"Origin": str(client.base_url).rstrip("/")}

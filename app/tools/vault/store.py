@@ -150,6 +150,14 @@ class SecretStore:
         async with self._database.session() as session:
             return record_of(await _row(session, name), self._sealer)
 
+    async def by_id(self, secret_id: int) -> SecretRecord:
+        """The same by its id, for pages. Raises SecretNotFound."""
+        async with self._database.session() as session:
+            row = await session.get(SecretRow, secret_id)
+            if row is None:
+                raise SecretNotFound(f"There is no secret with the id {secret_id}; it may have been deleted.")
+            return record_of(row, self._sealer)
+
     async def list(
         self, *, offset: int = 0, limit: int = 50, search: str = "", sort: Sort = BY_NAME
     ) -> Page[SecretRecord]:
