@@ -106,6 +106,7 @@ async def gateway(
             "ASTERISK_APP_NAME": app,
             "DATABASE_URL": "sqlite:///./bench.db",
             "WEB_PORT": port,
+            "TOOLS_ALLOWED_HOSTS": "127.0.0.1",
             "WEB_UI_PASSWORD": _PASSWORD,
             "DEFAULT_AI_MODEL": "openai",
             "OPENAI_API_KEY": "not-a-key",

@@ -91,7 +91,7 @@ class HttpBackend:
             AuthorisationFailed: its login cannot be had.
         """
         secrets = self._secrets()
-        request = self._rendered(call)
+        request = self._template(call.tool).render(call.arguments, call.context.variables, secrets)
         if name := call.tool.behaviour.idempotency_header:
             request = with_header(request, name, call.key)
         sent = await self._authorised(call, request, secrets, observer)
@@ -100,14 +100,14 @@ class HttpBackend:
             before = sent.hidden
             sent = await self._authorised(call, request, secrets, observer)
             journey = await self._journey(call.tool, sent, observer)
-            return replace(journey.response, hidden=(*before, *sent.hidden))
-        return replace(journey.response, hidden=sent.hidden)
+            return replace(journey.response, hidden=(*before, *_hidden(sent)))
+        return replace(journey.response, hidden=_hidden(sent))
 
     def identity(self, call: ToolCall) -> bytes | None:
         """See :class:`app.tools.backend.Recognises`. A login is the same as long as nobody changes its secrets."""
         secrets, authorisation = self._secrets(), call.tool.authorisation
         revisions = [(name, secrets[name].revision) for name in secret_names(authorisation) if name in secrets]
-        request = self._rendered(call)
+        request = self._template(call.tool).render(call.arguments, call.context.variables, secrets)
         said = (request.method, request.url, sorted(request.headers.items()), request.body, authorisation, revisions)
         return hashlib.blake2b(repr(said).encode(errors="surrogatepass")).digest()
 
@@ -119,9 +119,6 @@ class HttpBackend:
             await session.close()
         elif self._connector is not None:
             await self._connector.close()
-
-    def _rendered(self, call: ToolCall) -> RenderedRequest:
-        return self._template(call.tool).render(call.arguments, call.context.variables)
 
     def _template(self, tool: ToolDefinition) -> RequestTemplate:
         found = self._templates.get(tool.key)
@@ -144,7 +141,7 @@ class HttpBackend:
             deadline=call.ends - _LAST_WORDS_SECONDS,
         )
         if observer is not None:
-            observer.hides(sent.hidden)
+            observer.hides(_hidden(sent))
         return sent
 
     async def _journey(self, tool: ToolDefinition, sent: Authorised, observer: ExchangeObserver | None) -> _Journey:
@@ -265,8 +262,12 @@ async def _read(tool: ToolDefinition, response: aiohttp.ClientResponse, observer
     return b"".join(pieces)
 
 
+def _hidden(sent: Authorised) -> tuple[str, ...]:
+    return (*sent.request.hidden, *sent.hidden)
+
+
 def _all_secrets(tool: ToolDefinition, sent: Authorised) -> tuple[str | int, ...]:
-    return (*secrets_in(tool.request).values(), *sent.hidden)
+    return (*secrets_in(tool.request).values(), *_hidden(sent))
 
 
 def _as_sent(headers: Mapping[str, str]) -> Mapping[str, str]:
