@@ -7,8 +7,10 @@ and ``default`` on the way, and a tool with a plain JSON Schema gets whatever th
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 import orjson
 from jsonschema import Draft202012Validator
@@ -16,7 +18,8 @@ from jsonschema.exceptions import ValidationError
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
-from app.tools.errors import ArgumentsInvalid
+from app.tools.bound import bound_from
+from app.tools.errors import ArgumentsInvalid, CallUnfit
 from app.tools.json_texts import has_json_texts, read_texts, schema_of_content
 from app.tools.keywords import BoundedValidator, PatternUnusable
 
@@ -27,10 +30,34 @@ _MAX_MISTAKE_CHARS = 240
 MAX_ARGUMENT_BYTES = 65_536
 
 
-class ArgumentSchema:
-    """The compiled schema of one tool's arguments; building it costs more than a check, so it is kept."""
+# What these rules say of an object names its properties, and none of its values.
+_OF_NAMES: Final = frozenset({"required", "additionalProperties", "dependentRequired"})
 
-    def __init__(self, schema: Mapping[str, Any]) -> None:
+
+@dataclass(frozen=True, slots=True)
+class _Mistake:
+    """Attributes:
+    place: Where, and by which rule.
+    words: For the model.
+    of_call: It is about a bound parameter.
+    """
+
+    place: str
+    words: str
+    of_call: bool = False
+
+
+class ArgumentSchema:
+    """The compiled schema of one tool's arguments; building it costs more than a check, so it is kept.
+
+    Args:
+        bound: The tool's bound parameters. The model does not see them, so it is told nothing of what is wrong there.
+    """
+
+    def __init__(self, schema: Mapping[str, Any], *, bound: Mapping[str, Any] | None = None) -> None:
+        self._bound = bound or {}
+        required = schema.get("required")
+        self._required = [name for name in self._bound if isinstance(required, list) and name in required]
         self._texts = schema if has_json_texts(schema) else None
         if self._texts is not None:
             schema = schema_of_content(schema)
@@ -45,8 +72,9 @@ class ArgumentSchema:
 
         Raises:
             ArgumentsInvalid: they do not match; ``for_model`` names each argument and what is wrong with it.
+            CallUnfit: a bound parameter is missing or does not match.
         """
-        unfit = _unfit(arguments)
+        unfit = _unfit({name: each for name, each in arguments.items() if name not in self._bound})
         if unfit:
             raise ArgumentsInvalid(
                 f"The arguments that the model gave to {tool} {unfit}",
@@ -55,10 +83,15 @@ class ArgumentSchema:
         if self._texts is not None:
             arguments = read_texts(arguments, self._texts)
         completed = _with_defaults(arguments, self._defaults)
+        if self._bound:
+            self._refuse_unfit_call(tool, completed)
         mistakes = self._mistakes(completed)
         if mistakes:
-            words = "; ".join(words for _, words in mistakes)
-            places = ", ".join(place for place, _ in mistakes)
+            if any(mistake.of_call for mistake in mistakes):
+                places = ", ".join(mistake.place for mistake in mistakes if mistake.of_call)
+                raise CallUnfit(f"what is bound does not match the parameters: {places}", tool=tool)
+            words = "; ".join(mistake.words for mistake in mistakes)
+            places = ", ".join(mistake.place for mistake in mistakes)
             raise ArgumentsInvalid(
                 # No values: what a caller said does not belong into logs that keep errors.
                 f"The arguments that the model gave to {tool} do not match its schema: {places}",
@@ -69,31 +102,67 @@ class ArgumentSchema:
             )
         return completed
 
-    def _mistakes(self, value: Any) -> list[tuple[str, str]]:
-        """The first things that are wrong: where (and by which rule), and the words for the model."""
-        found: list[tuple[str, str]] = []
+    def _refuse_unfit_call(self, tool: str, completed: Mapping[str, Any]) -> None:
+        for name in self._required:
+            if name not in completed:
+                source = bound_from(self._bound[name])
+                where = f", since this call has no {source}" if source else ""
+                raise CallUnfit(f"the bound parameter {name} is missing{where}", tool=tool)
+        for name in self._bound:
+            unfit = _unfit({name: completed[name]}) if name in completed else None
+            if unfit:
+                raise CallUnfit(f"the bound parameter {name}: its values {unfit}", tool=tool)
+
+    def _mistakes(self, value: Any) -> list[_Mistake]:
+        """The first things that are wrong."""
+        found: list[_Mistake] = []
         try:
             for error in self._validator.iter_errors(value):
-                place = ".".join(str(part) for part in error.absolute_path)
-                found.append((f"{place or 'the whole'} ({error.validator})", _words(place, error)))
+                found.append(self._mistake(error))
                 if len(found) == _MAX_MISTAKES:
                     break
         except (Unresolvable, RecursionError, AttributeError, TypeError, ValueError):
             # The last three are jsonschema's at a $ref that leads to what is no schema, and at an $id that is no URL.
-            found.append(("the whole", "they are nested too deeply, or the schema refers to what it does not hold"))
+            words = "they are nested too deeply, or the schema refers to what it does not hold"
+            found.append(_Mistake("the whole", words))
         except PatternUnusable as error:
             place = f"the pattern {str(error)[:80]!r} cannot be compared, or takes too long"
-            found.append((place, f"{place}; use a shorter value"))
+            found.append(_Mistake(place, f"{place}; use a shorter value"))
         return found
+
+    def _mistake(self, error: ValidationError) -> _Mistake:
+        path = [str(part) for part in error.absolute_path]
+        place = ".".join(path)
+        shown = f"{place or 'the whole'} ({error.validator})"
+        if path or not self._bound:
+            return _Mistake(shown, _words(place, error), of_call=bool(path) and path[0] in self._bound)
+        if error.validator in _OF_NAMES:
+            return _Mistake(
+                shown, _words(place, error), of_call=any(repr(name) in error.message for name in self._bound)
+            )
+        # The message repeats the whole, and with it what is bound.
+        return _Mistake(shown, f"the arguments do not fit together ({error.validator})")
 
 
 def _unfit(arguments: Mapping[str, Any]) -> str | None:
     """What keeps ``arguments`` from being looked at; None when nothing does."""
     try:
-        size = len(orjson.dumps(arguments))
+        written = orjson.dumps(arguments)
     except TypeError:  # nested more than 254 deep, half a surrogate pair, an integer beyond 64 bits
         return "cannot be written as JSON"
+    # orjson makes null of NaN and infinity without a word.
+    if b"null" in written and not _is_finite(arguments):
+        return "hold a number that JSON does not have (NaN or infinity)"
+    size = len(written)
     return None if size <= MAX_ARGUMENT_BYTES else f"are longer than {MAX_ARGUMENT_BYTES:,} bytes"
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, Mapping):
+        return all(map(_is_finite, value.values()))
+    return all(map(_is_finite, value)) if isinstance(value, list | tuple) else True
 
 
 def _words(place: str, error: ValidationError) -> str:

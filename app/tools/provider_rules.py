@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from app.tools.bound import visible_parameters
 from app.tools.definition import ToolDefinition
 
 EVERY: Final = "every"
@@ -51,7 +52,7 @@ def warnings_of(definition: ToolDefinition, providers: Collection[str]) -> tuple
             everything.
     """
     found: dict[SchemaWarning, None] = {}
-    for warning in _warnings(definition.parameters, providers):
+    for warning in _warnings(visible_parameters(definition), providers):
         found[warning] = None
         if len(found) == _MAX_WARNINGS:
             break
