@@ -1,4 +1,4 @@
-"""Which tools sign in with a secret: of each tool the newest version, which calls use."""
+"""Which tools use a secret: of each tool the newest version, which calls use."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.models.tool import ToolRow, ToolVersionRow
-from app.tools.auth.definition import Secret, SecretName, secret_fields, secret_names
-from app.tools.auth.destinations import strangers
-from app.tools.definition import RequestSpec
+from app.tools.auth.definition import Secret, SecretName
+from app.tools.definition import ToolDefinition
 from app.tools.records import definition_of
+from app.tools.vault.references import may_name_secrets, named_secrets, secret_mistakes
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +45,19 @@ async def tools_by_secret(
     )
     found: dict[SecretName, list[UsingTool]] = {}
     for row, version in rows:
-        # Only those with a login are read whole: most have none, and a schema may have a megabyte.
-        if not _names_any(version.options):
+        if not may_name_secrets(version.request, version.options):
             continue
         tool = definition_of(row, version)
-        for name in secret_names(tool.authorisation):
+        places = named_secrets(tool)
+        for name in dict.fromkeys(name for _, name in places):
             if name in servers:
-                fields = [f"authorisation.{field}" for field, each in secret_fields(tool.authorisation) if each == name]
-                refused = ""
-                if isinstance(tool.request, RequestSpec):
-                    known = {name: Secret("", 0, frozenset(servers[name]))}
-                    refused = " ".join(each.message for each in strangers(tool.authorisation, tool.request.url, known))
+                fields = [field for field, each in places if each == name]
+                refused = _refused(tool, name, servers[name])
                 found.setdefault(name, []).append(UsingTool(row.id, row.name, row.enabled, fields, refused))
     return found
 
 
-def _names_any(options: Mapping[str, object]) -> bool:
-    authorisation = options.get("authorisation")
-    return isinstance(authorisation, Mapping) and (
-        authorisation.get("type", "none") != "none" or "client_certificate" in authorisation
-    )
+def _refused(tool: ToolDefinition, name: SecretName, servers: Sequence[str]) -> str:
+    # All the others may go anywhere here: this is about the one.
+    known = {each: Secret("", 0) for _, each in named_secrets(tool)} | {name: Secret("", 0, frozenset(servers))}
+    return " ".join(dict.fromkeys(each.message for each in secret_mistakes(tool, known)))

@@ -7,6 +7,7 @@ import pytest
 from app.db.database import Database
 from app.tools.errors import ToolInvalid
 from app.tools.store import ToolStore
+from app.tools.vault.errors import SecretInUse
 from app.tools.vault.store import SecretStore
 from app.tools.writes import ImportedTool
 from tests.tools.vault.conftest import CRM
@@ -62,3 +63,20 @@ async def test_the_token_endpoint_must_be_one_of_the_servers_too(store: SecretSt
     await ToolStore(database).create(crm_tool(authorisation=login), by="ann")
     (user,) = (await store.used_by([record]))["client"]
     assert (list(user.fields), user.refused) == (["authorisation.client_secret"], "")
+
+
+async def test_a_secret_within_the_request_is_held_to_the_same(store: SecretStore, database: Database) -> None:
+    tools = ToolStore(database)
+
+    def sending(url: str) -> object:
+        request = {"method": "GET", "url": url, "headers": {"X-Key": "{{ secret.crm-token }}"}}
+        return tools.create(crm_tool(request=request, authorisation=None), by="ann")
+
+    assert await refusal(sending(CRM)) == ["request.headers.X-Key"]
+    record = await store.create("crm-token", "x", servers=[CRM], by="ann")
+    assert await refusal(sending("https://evil.example.com/?a=1")) == ["request.headers.X-Key"]
+    await sending(f"{CRM}/customers")  # type: ignore[misc]
+    (user,) = (await store.used_by([record]))["crm-token"]
+    assert (list(user.fields), user.refused) == (["request.headers.X-Key"], "")
+    with pytest.raises(SecretInUse):
+        await store.delete("crm-token", by="ann")
