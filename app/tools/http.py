@@ -244,19 +244,22 @@ async def _read(tool: ToolDefinition, response: aiohttp.ClientResponse, observer
     limit = tool.request.max_response_bytes
     decompressor = Decompressor(response.headers.get("Content-Encoding", ""))
     pieces: list[bytes] = []
-    size = 0
+    size = taken = 0
     async for data in response.content.iter_chunked(_READ_BYTES):
+        taken += len(data)
         piece = decompressor.feed(data, limit - size)
         if observer is not None:
             observer.received(piece)
         pieces.append(piece)
         size += len(piece)
-        if size > limit:
+        # What is compressed may go on for ever and hold nothing.
+        if size > limit or taken > limit + _READ_BYTES:
             response.close()  # the rest is not wanted, so the connection cannot be kept
             raise ToolResponseTooLarge(
                 f"{tool.name}: the response is longer than {limit:,} bytes",
                 for_model=f"{tool.name} answered with more than can be read. Ask for less, or go on without it.",
             )
+    decompressor.finish()
     if observer is not None:
         observer.finished()
     return b"".join(pieces)

@@ -1,24 +1,35 @@
-"""What a model sees of an HTTP response. Pure: bytes and headers in, text out.
+"""What a model sees of a response: bytes and headers in, text out.
 
-Decompression is bounded here and not left to the HTTP client: a few kilobytes of gzip can hold gigabytes.
+Data (JSON, XML) may be selected from and put into a template; pages and texts are shown as text. Whatever comes out is
+no longer than the tool says. Decompression is bounded here and not left to the HTTP client: a few kilobytes of gzip can
+hold gigabytes.
 """
 
 from __future__ import annotations
 
+import asyncio
 import zlib
-from html.parser import HTMLParser
+from typing import Any, Final
 
 import orjson
 
 from app.tools.backend import Response
-from app.tools.definition import ToolDefinition
+from app.tools.definition import ResultSpec, ToolDefinition
+from app.tools.errors import ToolResultUnusable
+from app.tools.reading.cutting import cut_json, cut_text
+from app.tools.reading.html_text import page_text
+from app.tools.reading.selection import SelectionFailed, SelectionInvalid, select
+from app.tools.reading.template import TemplateFailed, TemplateInvalid, render_result
+from app.tools.reading.xml_data import XmlRefused, xml_data
 
-# Enough for a record or a short list; more crowds the conversation out of the model's sight.
-MAX_RESULT_BYTES = 8_000
-_MAX_EXCERPT_BYTES = 500
-# Reading a page of a megabyte would hold up every other call for a quarter of a second, and so would 15 MB of JSON.
-_MAX_PAGE_CHARS = 60_000
-_MAX_JSON_BYTES = 1_000_000
+_MAX_EXCERPT_BYTES: Final = 500
+# Parsing holds the interpreter for some milliseconds a megabyte, in whatever thread. More is for the system itself to
+# choose from.
+MAX_DATA_BYTES: Final = 1_000_000
+# What takes longer than 2 ms is done beside the event loop. Data that is only shown is read by a fast library; XML,
+# pages, selections and templates are worked on in Python.
+_FAST_BYTES: Final = 40_000
+_MISSING: Final = object()
 
 
 class Decompressor:
@@ -31,6 +42,7 @@ class Decompressor:
     def __init__(self, encoding: str) -> None:
         encoding = encoding.strip().lower()
         self._inflater: zlib._Decompress | None = None
+        self._fed = False
         self._raw_allowed = encoding == "deflate"  # some servers send raw deflate without the zlib header
         if encoding in ("gzip", "x-gzip"):
             self._inflater = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
@@ -43,6 +55,9 @@ class Decompressor:
         """At most ``room`` + 1 bytes of what ``data`` holds; more than ``room`` means that it is too much."""
         if self._inflater is None:
             return data[: room + 1]
+        if self._inflater.eof:  # zlib would keep it all
+            raise ValueError("the response goes on after the end of what is compressed")
+        self._fed = self._fed or bool(data)
         try:
             return self._inflater.decompress(data, room + 1)
         except zlib.error as error:
@@ -52,37 +67,54 @@ class Decompressor:
                 return self.feed(data, room)
             raise ValueError(f"the response is not compressed as it says: {error}") from error
 
+    def finish(self) -> None:
+        """The body is complete. Raises ValueError where what was compressed is not."""
+        if self._inflater is not None and self._fed and not self._inflater.eof:
+            raise ValueError("the response breaks off within what is compressed")
 
-def describe(status: int, content_type: str, charset: str | None, body: bytes) -> str:
-    """The text of a successful response for the model: compact JSON, plain text, or the words of a web page."""
-    if not body.strip():
-        return f"The request succeeded (HTTP {status}); the response is empty."
-    kind = content_type.partition(";")[0].strip().lower()
-    if kind in ("application/json", "") or kind.endswith("+json"):
-        try:
-            if len(body) <= _MAX_JSON_BYTES:
-                return cut(orjson.dumps(orjson.loads(body)).decode(), MAX_RESULT_BYTES)
-        except (orjson.JSONDecodeError, TypeError):
-            pass  # it says JSON and is none: the model may still read it
-    if kind in ("text/html", "application/xhtml+xml") or (kind in ("", "application/json") and _looks_like_html(body)):
-        words = page_text(_text(body, charset))
-        return cut(f"The response is a web page, not data. Its text: {words or '(none)'}", MAX_RESULT_BYTES)
-    if kind.startswith("text/") or kind in ("", "application/json", "application/xml") or kind.endswith("+xml"):
-        return cut(_text(body, charset).strip(), MAX_RESULT_BYTES)
-    text = _text(body, charset)
-    if "\ufffd" in text or "\x00" in text:
-        return f"The request succeeded; the response is {len(body):,} bytes of {kind}, which cannot be read as text."
-    return cut(text.strip(), MAX_RESULT_BYTES)
+
+async def words_of(tool: ToolDefinition, response: Response) -> str:
+    """:func:`in_words`, beside the event loop where it may take long."""
+    if _is_quick(tool.result, response):
+        return in_words(tool, response)
+    return await asyncio.to_thread(in_words, tool, response)
 
 
 def in_words(tool: ToolDefinition, response: Response) -> str:
-    """What the model sees of a successful response, as the tool's ``result`` says."""
-    return describe(response.status, response.content_type, response.charset, response.body)
+    """What the model sees of a successful response, as the tool's ``result`` says.
+
+    Raises:
+        ToolResultUnusable: a selection or a template is given, and does not fit what came.
+    """
+    spec = tool.result
+    if not spec.select and not spec.template:
+        return _as_it_is(response, spec.max_bytes)
+    if not response.body.strip() and not spec.template:
+        return _as_it_is(response, spec.max_bytes)
+    try:
+        selected = _selected(spec, response)
+        if spec.template:
+            text = render_result(spec.template, selected, response.status)
+            return cut_text(text, spec.max_bytes) if text else _NOTHING
+        if isinstance(selected, str) and selected.strip():
+            return cut_text(selected, spec.max_bytes)
+        return _NOTHING if _is_empty(selected) else cut_json(selected, spec.max_bytes)
+    except (SelectionInvalid, SelectionFailed) as error:
+        raise _unusable(tool, f"the selection cannot be made: {error}") from error
+    except (TemplateInvalid, TemplateFailed) as error:
+        raise _unusable(tool, f"the template of the result: {error}") from error
+    except _NoData as error:
+        raise _unusable(tool, str(error)) from error
+    except (TypeError, RecursionError) as error:
+        raise _unusable(tool, "what was selected is nested too deeply") from error
 
 
 def failure_words(tool: ToolDefinition, response: Response) -> str:
-    """What the model is told about a status that is no success."""
+    """What the model is told about a status that is no success: what the operator says of it, or else what we do."""
     status, content_type, charset, body = response.status, response.content_type, response.charset, response.body
+    own = tool.result.statuses.get(str(status)) or tool.result.statuses.get(f"{status // 100}xx")
+    if own:
+        return own
     if status in (401, 403):
         words = "refused access; nothing that you say can change it"
     elif status in (404, 410):
@@ -94,48 +126,118 @@ def failure_words(tool: ToolDefinition, response: Response) -> str:
     else:
         words = "did not accept these arguments"
     sentence = f"{tool.name} {words} (HTTP {status})."
-    # Only where the arguments may be at fault does the body help the model; a page of 500 lines never does.
-    if 400 <= status < 500 and status not in (401, 403, 429) and not _looks_like_html(body):
-        excerpt = cut(" ".join(_text(body, charset).split()), _MAX_EXCERPT_BYTES)
+    # Only where the arguments may be at fault does the body help the model; a page of 500 lines never does. Where the
+    # operator selects what the model sees, the rest of the system's words is not for it either.
+    wanted = not tool.result.select and not tool.result.template
+    if wanted and 400 <= status < 500 and status not in (401, 403, 429) and not _looks_like_html(body):
+        excerpt = _excerpt(" ".join(_text(body[: 8 * _MAX_EXCERPT_BYTES], charset).split()))
         if excerpt and "html" not in content_type:
             sentence += f" It says: {excerpt}"
     return sentence
 
 
-def cut(text: str, max_bytes: int) -> str:
-    """The text within ``max_bytes`` of UTF-8 and a note; whole characters only."""
-    data = text.encode("utf-8", errors="replace")
-    if len(data) <= max_bytes:
+_NOTHING: Final = "The request succeeded, and found nothing: there is no data for these arguments."
+
+
+class _NoData(Exception):
+    """The response is nothing to select from. Holds nothing of what came."""
+
+
+def _is_quick(spec: ResultSpec, response: Response) -> bool:
+    if spec.select or spec.template:
+        return False
+    kind = _kind(response)
+    page = "html" in kind or (kind in ("", "application/json") and _looks_like_html(response.body))
+    return len(response.body) <= (4_000 if page else _FAST_BYTES)
+
+
+def _as_it_is(response: Response, most: int) -> str:
+    """Compact JSON, plain text, or the words of a web page."""
+    status, body, kind = response.status, response.body, _kind(response)
+    if not body.strip():
+        return f"The request succeeded (HTTP {status}); the response is empty."
+    if _is_json(kind) and len(body) <= MAX_DATA_BYTES:
+        try:
+            return cut_json(orjson.loads(body), most)
+        except (orjson.JSONDecodeError, TypeError, RecursionError):
+            pass  # it says JSON and is none: the model may still read it
+    if kind in ("text/html", "application/xhtml+xml") or (kind in ("", "application/json") and _looks_like_html(body)):
+        words = page_text(_text(body, response.charset))
+        return cut_text(f"The response is a web page, not data. Its text:\n{words or '(none)'}", most)
+    # The model sees a hundred kilobytes at the very most: the rest need not be decoded.
+    text = _text(body[: 8 * most], response.charset).strip()
+    if not (kind.startswith("text/") or _is_json(kind) or _is_xml(kind)) and ("\ufffd" in text or "\x00" in text):
+        return f"The request succeeded; the response is {len(body):,} bytes of {kind}, which cannot be read as text."
+    return cut_text(_text(body, response.charset).strip(), most)
+
+
+def _selected(spec: ResultSpec, response: Response) -> Any:
+    data = _data(response)
+    if data is _MISSING:
+        if spec.select:
+            kind = _kind(response) or "of no named type"
+            raise _NoData(f"the response is {kind}, and not the JSON or XML that the selection needs")
+        return _page_or_text(response)
+    return select(spec.select, data) if spec.select else data
+
+
+def _data(response: Response) -> Any:
+    """What JSON or XML holds; ``_MISSING`` where the response is neither."""
+    body, kind = response.body, _kind(response)
+    if not body.strip():
+        return None
+    if len(body) > MAX_DATA_BYTES and (_is_json(kind) or _is_xml(kind)):
+        raise _NoData(f"the response has {len(body):,} bytes; up to {MAX_DATA_BYTES:,} are read as data")
+    if _is_xml(kind) or (kind == "text/plain" and body.lstrip().startswith(b"<?xml")):
+        try:
+            return xml_data(body, response.charset)
+        except XmlRefused as error:
+            raise _NoData(f"the response is {kind}, but {error}") from error
+    if len(body) <= MAX_DATA_BYTES and (_is_json(kind) or kind.startswith("text/")):
+        try:
+            return orjson.loads(body)
+        except orjson.JSONDecodeError:
+            return _MISSING
+    return _MISSING
+
+
+def _page_or_text(response: Response) -> str:
+    text = _text(response.body, response.charset)
+    return page_text(text) if "html" in _kind(response) or _looks_like_html(response.body) else text.strip()
+
+
+def _unusable(tool: ToolDefinition, why: str) -> ToolResultUnusable:
+    return ToolResultUnusable(
+        f"{tool.name} answered, but {why}",
+        for_model=f"{tool.name} was carried out, but what it answered cannot be read. Do not call it again for the "
+        "same; go on without its answer.",
+    )
+
+
+def _is_empty(value: Any) -> bool:
+    """Nothing, or nothing but nothing: ``null``, ``[]``, ``{}``, and objects of nulls only."""
+    if isinstance(value, dict):
+        return all(_is_empty(each) for each in value.values()) if len(value) <= 100 else False
+    return value is None or value in ("", []) or (isinstance(value, str) and not value.strip())
+
+
+def _excerpt(text: str) -> str:
+    data = text.encode(errors="replace")
+    if len(data) <= _MAX_EXCERPT_BYTES:
         return text
-    beginning = data[:max_bytes].decode(errors="ignore")
-    return f"{beginning}\n[cut: this is the beginning, {max_bytes:,} of {len(data):,} bytes]"
+    return data[:_MAX_EXCERPT_BYTES].decode(errors="ignore") + " [cut]"
 
 
-def page_text(html: str) -> str:
-    """The words of a web page, without scripts and styles."""
-    reader = _PageText()
-    reader.feed(html[:_MAX_PAGE_CHARS])
-    reader.close()
-    return " ".join(" ".join(reader.words).split())
+def _kind(response: Response) -> str:
+    return response.content_type.partition(";")[0].strip().lower()
 
 
-class _PageText(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.words: list[str] = []
-        self._hidden = 0
+def _is_json(kind: str) -> bool:
+    return kind in ("application/json", "text/json", "") or kind.endswith("+json")
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in ("script", "style", "template", "noscript"):
-            self._hidden += 1
 
-    def handle_endtag(self, tag: str) -> None:
-        if tag in ("script", "style", "template", "noscript"):
-            self._hidden = max(0, self._hidden - 1)
-
-    def handle_data(self, data: str) -> None:
-        if not self._hidden:
-            self.words.append(data)
+def _is_xml(kind: str) -> bool:
+    return kind in ("application/xml", "text/xml") or (kind.endswith("+xml") and kind != "application/xhtml+xml")
 
 
 def _looks_like_html(body: bytes) -> bool:

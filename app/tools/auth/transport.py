@@ -52,6 +52,7 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
         if len(body) > MAX_RESPONSE_BYTES:
             response.close()  # the rest is not wanted, so the connection cannot be kept
             raise ValueError(f"its answer is longer than {MAX_RESPONSE_BYTES:,} bytes")
+    decompressor.finish()
     return bytes(body)
 
 
