@@ -22,7 +22,7 @@ from app.tools.definition import AnyRequest, CallContext, RequestSpec, ToolDefin
 from app.tools.errors import ToolFailure, ToolStatusError, ToolTimeout, ToolUnreachable
 from app.tools.exchange import ExchangeObserver
 from app.tools.http import HttpBackend, where
-from app.tools.results import failure_words, in_words
+from app.tools.results import failure_words, words_of
 from app.tools.secrets import SHORTEST_FOR_MODELS, SecretMask, secrets_in
 
 _log = structlog.get_logger(__name__)
@@ -79,7 +79,7 @@ class ToolExecutor:
         """Call ``tool``; cancelling it closes its connection.
 
         The call may take the tool's timeout or what is left until ``context.deadline``, whichever is shorter, with all
-        its repeats.
+        its repeats; one of ``commit_on_interrupt`` the tool's timeout.
 
         Args:
             observer: Is told of each exchange, with what is secret in it.
@@ -97,7 +97,7 @@ class ToolExecutor:
             # Some servers say a wrong key back. Before anything is cut, lest half of it stays.
             response = replace(response, body=mask.data(response.body))
             _refuse_status(tool, response)
-            text = mask.text(in_words(tool, response))
+            text = mask.text(await words_of(tool, response))
         except ToolFailure as failure:
             log.warning("tool.failed", error=failure.code, detail=str(failure), elapsed_ms=_milliseconds_since(started))
             raise
@@ -120,7 +120,8 @@ class ToolExecutor:
         found = self._compiled.get(tool.key)
         # A draft that an operator tries has no version yet: the same key with another content is another tool.
         if found is None or (found.definition is not tool and found.definition != tool):
-            found = _Compiled(tool, ArgumentSchema(tool.parameters), frozenset(secrets_in(tool.request).values()))
+            schema = ArgumentSchema(tool.parameters, bound=tool.bound)
+            found = _Compiled(tool, schema, frozenset(secrets_in(tool.request).values()))
             self._compiled[tool.key] = found
         self._compiled.move_to_end(tool.key)
         if len(self._compiled) > _MAX_COMPILED:
@@ -136,6 +137,9 @@ class ToolExecutor:
     ) -> Response:
         now = asyncio.get_running_loop().time()
         ends = min(now + tool.request.timeout, context.deadline)
+        if tool.behaviour.commit_on_interrupt and ends > now:
+            # It is finished also when the turn is over; but it does not begin after its end.
+            ends = now + tool.request.timeout
         backend = self._backends.get(type(tool.request))
         if backend is None:
             raise ToolUnreachable(

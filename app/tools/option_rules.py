@@ -13,6 +13,8 @@ from app.db.values import json_problem, text_problem
 from app.tools.definition import Behaviour, ResultSpec
 from app.tools.errors import ToolInvalid
 from app.tools.placeholders import placeholders_in
+from app.tools.reading.selection import SelectionInvalid, check_selection
+from app.tools.reading.template import TemplateInvalid, check_template
 from app.tools.request_rules import HEADER_NAME, HOP_HEADERS, Findings
 
 MAX_FILLER_CHARS: Final = 300
@@ -74,6 +76,16 @@ def read_result(value: Any, found: Findings) -> ResultSpec | None:
     for name in ("select", "template"):
         if len(getattr(made, name)) > MAX_TEMPLATE_CHARS:
             found.add(f"result.{name}", f"It may have {MAX_TEMPLATE_CHARS:,} characters.")
+    if made.select.strip() and len(made.select) <= MAX_TEMPLATE_CHARS:
+        try:
+            check_selection(made.select.strip())
+        except SelectionInvalid as error:
+            found.add("result.select", str(error))
+    if made.template and len(made.template) <= MAX_TEMPLATE_CHARS:
+        try:
+            check_template(made.template)
+        except TemplateInvalid as error:
+            found.add("result.template", str(error))
     return ResultSpec(made.select.strip(), made.template, int(made.max_bytes), statuses)
 
 

@@ -168,6 +168,10 @@ ERRORS: Final[Mapping[str, ErrorWords]] = {
 }
 
 TOOL_ERRORS: Final[Mapping[str, str]] = {
+    "confirmation_needed": "Not carried out: it waits for the caller's yes, which counts in the next two turns.",
+    "confirmation_impossible": "Not carried out: it needs the caller's yes in an earlier turn, and this turn stands "
+    "alone, without a conversation that is remembered.",
+    "tool_interrupted": "Broken off: the turn was over before it answered.",
     "tool_arguments_invalid": "The model's arguments do not match the tool's parameters; it was told so.",
     "tool_timeout": "The tool did not answer in time.",
     "tool_unreachable": "The tool's address could not be reached.",
@@ -182,6 +186,9 @@ TOOL_ERRORS: Final[Mapping[str, str]] = {
     "tool_token_answer_invalid": "The tool was not called: what the token address answers is no token.",
     "tool_status": "The tool answered with an HTTP error.",
     "tool_response_too_large": "The tool answered with more than is read.",
+    "tool_result_unusable": "The tool answered, but its selection or template does not fit that; the log says why.",
+    "tool_down": "The tool failed several times in a row and was left alone for a while; nothing was sent.",
+    "tool_busy": "The tool was at its limit of calls; nothing was sent.",
     "tool_not_found": "The model called a tool that there is not.",
     "tool_failed": "The tool failed.",
     "internal_error": "The tool failed for a reason that nobody foresaw; the log has the trace.",

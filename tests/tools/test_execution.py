@@ -161,11 +161,11 @@ async def test_a_web_page_is_called_one_and_a_long_answer_is_cut(executor: ToolE
     page = b"<html><script>evil()</script><body><h1>Log in</h1> please</body></html>"
     async with raw_server(response(page, "text/html; charset=utf-8")) as server:
         result = await executor.run(tool(server.url + "/x"), {}, context())
-        assert result.text == "The response is a web page, not data. Its text: Log in please"
+        assert result.text == "The response is a web page, not data. Its text:\n# Log in\nplease"
         server.answer = response("ü".encode() * 9_000, "text/plain")
         result = await executor.run(tool(server.url + "/x"), {}, context())
-        assert result.text.endswith("[cut: this is the beginning, 8,000 of 18,000 bytes]")
-        assert len(result.text.encode()) < 8_100
+        assert "[cut: this is the beginning, 8,000 of 18,000 bytes." in result.text
+        assert len(result.text.encode()) < 8_150
         server.answer = response(bytes(range(256)), "image/png")
         result = await executor.run(tool(server.url + "/x"), {}, context())
         assert "256 bytes of image/png" in result.text
