@@ -147,12 +147,67 @@ class Channel:
         """Hang up. ``reason`` is one of ARI's words: ``normal``, ``busy``, ``congestion``, ``no_answer``, ..."""
         await self._ari.request("DELETE", self._path, query={"reason": reason} if reason else None)
 
+    async def hold(self) -> None:
+        """Put the peer on hold: music, where Asterisk has a class of music on hold. It goes on in the dialplan, too."""
+        await self._ari.request("POST", f"{self._path}/hold")
+
+    async def unhold(self) -> None:
+        """Take the peer back. One that is not on hold is left alone."""
+        await self._ari.request("DELETE", f"{self._path}/hold")
+
+    async def has_extension(self, context: str, extension: str, priority: int = 1) -> bool:
+        """Whether the dialplan has that place, patterns included: a ``continue`` to one that it has not hangs up.
+
+        Raises:
+            AriRequestFailed: with status 500 where ``func_dialplan.so`` is not loaded.
+        """
+        return await self.get_variable(f"DIALPLAN_EXISTS({context},{extension},{priority})") == "1"
+
+    async def originate(
+        self,
+        endpoint: str,
+        *,
+        context: str,
+        extension: str,
+        priority: int = 1,
+        caller_id: str = "",
+        timeout: int = 30,
+    ) -> str:
+        """Have Asterisk call ``endpoint``, and send it to that place of the dialplan when it answers. It is a call of
+        its own: neither this channel nor our application has a part in it.
+
+        Returns when Asterisk has begun to dial. An extension that does not exist is no error here: the call then ends
+        when it is answered.
+
+        Args:
+            timeout: Seconds that it may ring.
+
+        Returns:
+            The new channel's id.
+
+        Raises:
+            AriRequestFailed: with status 500 ("Allocation failed") for an endpoint that Asterisk does not know.
+        """
+        body: dict[str, Any] = {
+            "endpoint": endpoint,
+            "context": context,
+            "extension": extension,
+            "priority": priority,
+            "timeout": timeout,
+        }
+        if caller_id:
+            body["callerId"] = caller_id
+        answer = await self._ari.request("POST", "channels", body=body)
+        return str(answer.get("id", "")) if isinstance(answer, dict) else ""
+
     async def dtmf(
         self, digits: str, *, before: int | None = None, between: int | None = None, duration: int | None = None
     ) -> None:
         """Send DTMF to the peer. Times are milliseconds: before the first, between, and of each digit.
 
-        Returns when Asterisk has accepted it, not when the last digit was sent.
+        Returns when Asterisk has accepted it, not when the last digit was sent: 200 ms each, and 100 ms. Until then
+        Asterisk 22.10 lets other requests about the channel wait, and those behind them on the event socket; it carries
+        out a ``continue`` after the last digit.
         """
         given = {"before": before, "between": between, "duration": duration}
         times = {name: time for name, time in given.items() if time is not None}
@@ -211,6 +266,11 @@ class Playback:
         if end == "lost":
             raise AriUnavailable(f"The event socket broke while playback {self.id} was heard; its end is unknown.")
         return end == "done"
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is known how it ended, or that nobody will tell."""
+        return self._end.done()
 
     async def stop(self) -> None:
         """Stop it; one that has ended is left alone."""

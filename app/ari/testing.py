@@ -83,6 +83,8 @@ class FakeAri(AriClient):
 
     Attributes:
         requests: Everything that was asked, in order.
+        dialplan: Places that exist, as ``context,extension,priority``.
+        originated: Endpoints that were called, in order.
         channels: Channels that were not hung up, by id.
         hung_up: Ids of those that were, in order.
         answer_delay: Seconds that every answer takes.
@@ -95,6 +97,8 @@ class FakeAri(AriClient):
         self.requests: list[Request] = []
         self.channels: dict[str, FakeChannel] = {}
         self.hung_up: list[str] = []
+        self.dialplan: set[str] = set()
+        self.originated: list[str] = []
         self.answer_delay = 0.0
         self._fake_info = asterisk
         self._reachable = True
@@ -222,6 +226,8 @@ class FakeAri(AriClient):
                 return self._subscribe(request, str(given.get("eventSource", "")).removeprefix("channel:"))
             case ["channels", channel_id, *rest]:
                 return self._channel(request, unquote(channel_id), rest, given)
+            case ["channels"] if request.method == "POST":
+                return self._originate(request, str(given["endpoint"]))
             case ["playbacks", _] if request.method == "DELETE":
                 raise _refusal(request, 404, "Playback not found")
             case _:
@@ -254,6 +260,8 @@ class FakeAri(AriClient):
             raise _refusal(request, 409, "Channel not in Stasis application")
         match request.method, rest:
             case "GET", ["variable"]:
+                if (place := str(given["variable"])).startswith("DIALPLAN_EXISTS("):
+                    return {"value": "1" if place[16:-1] in self.dialplan else "0"}
                 if given["variable"] not in channel.variables:
                     raise _refusal(request, 404, "Provided variable was not found")
                 return {"value": channel.variables[given["variable"]]}
@@ -264,13 +272,21 @@ class FakeAri(AriClient):
             case "POST", ["continue"]:
                 channel.in_app, channel.continued = False, dict(request.query or {})
                 self._soon(lambda: self.emit(StasisEnd(channel=channel.snapshot())))
-            case "POST", ["answer" | "ring" | "dtmf"]:
+            case "POST", ["answer" | "ring" | "dtmf" | "hold"]:
+                pass
+            case "DELETE", ["hold"]:
                 pass
             case "POST", ["play", playback_id]:
                 return self._play(channel, unquote(playback_id), given["media"][0])
             case _:
                 raise _refusal(request, 404, "Resource not found")
         return None
+
+    def _originate(self, request: Request, endpoint: str) -> dict[str, Any]:
+        if endpoint.partition("/")[0] not in ("PJSIP", "Local"):
+            raise _refusal(request, 500, "Allocation failed")
+        self.originated.append(endpoint)
+        return {"id": f"originated-{len(self.originated)}"}
 
     def _play(self, channel: FakeChannel, playback_id: str, media: str) -> dict[str, Any]:
         playback = PlaybackSnapshot(id=playback_id, media_uri=media, target_uri=f"channel:{channel.id}", state="queued")

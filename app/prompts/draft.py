@@ -12,6 +12,7 @@ from jsonschema.exceptions import SchemaError
 
 from app.db.values import json_problem, text_problem
 from app.models.names import NAME_LENGTH
+from app.prompts.action_rules import action_problems
 from app.prompts.errors import PromptInvalid
 from app.prompts.prompt import Action
 from app.prompts.render import check
@@ -24,7 +25,6 @@ MAX_SCHEMA_BYTES: Final = 64_000
 MAX_SENTENCE_BYTES: Final = 4_000
 MAX_MODEL_BYTES: Final = 200
 MAX_NOTE_BYTES: Final = 500
-MAX_ACTIONS: Final = 50
 MAX_TIMEOUT: Final = 300.0
 MAX_TEMPERATURE: Final = 2.0
 
@@ -67,14 +67,17 @@ def validate_note(note: str) -> None:
 
 
 def problems_of(draft: PromptDraft) -> Iterator[PromptInvalid]:
-    """What is wrong, of each field the first thing, in the order of a form. Takes as long as :func:`validate`."""
-    checks: tuple[Callable[[], None], ...] = (
+    """What is wrong, of each field (of the actions of each row's) the first thing, in the order of a form. Takes as
+    long as :func:`validate`."""
+    yield from _failures(
         lambda: _name(draft.name),
         lambda: _content(draft.content),
         lambda: _text(draft.model, "model", MAX_MODEL_BYTES),
         lambda: _between(draft.temperature, "temperature", 0, MAX_TEMPERATURE),
         lambda: _tools(draft.tools),
-        lambda: _actions(draft.actions),
+    )
+    yield from action_problems(draft.actions)
+    yield from _failures(
         lambda: _output_schema(draft.output_schema),
         lambda: _text(draft.fallback, "fallback", MAX_SENTENCE_BYTES),
         lambda: _between(draft.timeout, "timeout", 0.1, MAX_TIMEOUT),
@@ -82,6 +85,9 @@ def problems_of(draft: PromptDraft) -> Iterator[PromptInvalid]:
         lambda: _json(draft.metadata, "metadata", MAX_JSON_BYTES),
         lambda: validate_note(draft.note),
     )
+
+
+def _failures(*checks: Callable[[], None]) -> Iterator[PromptInvalid]:
     for check_field in checks:
         try:
             check_field()
@@ -131,22 +137,6 @@ def _json(value: Any, name: str, limit: int) -> None:
 def _between(value: float | None, name: str, low: float, high: float) -> None:
     if value is not None and not (math.isfinite(value) and low <= value <= high):
         raise PromptInvalid(f"The {name} must lie between {low:g} and {high:g}.", field=name)
-
-
-def _actions(actions: tuple[Action, ...]) -> None:
-    if len(actions) > MAX_ACTIONS:
-        raise PromptInvalid(f"There are more than {MAX_ACTIONS} actions.", field="actions")
-    seen = set()
-    for action in actions:
-        if not action.name.strip() or len(action.name) > NAME_LENGTH:
-            raise PromptInvalid(
-                f"An action needs a name of at most {NAME_LENGTH} characters: it becomes AI_ACTION.", field="actions"
-            )
-        if action.name in seen:
-            raise PromptInvalid(f"The action {action.name} is there twice.", field="actions")
-        seen.add(action.name)
-        for text in (action.name, action.description, *action.targets):
-            _text(text, "actions", MAX_SENTENCE_BYTES)
 
 
 def _output_schema(schema: Mapping[str, Any] | None) -> None:

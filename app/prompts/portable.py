@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from app.prompts.draft import PromptDraft
-from app.prompts.prompt import Prompt
+from app.prompts.prompt import DIALPLAN, Prompt
 from app.prompts.records import PromptRecord, draft_of, version_values
 from app.prompts.yaml_text import dump
 
@@ -35,6 +35,14 @@ _FIELDS: Final = (
     "output_schema",
     "metadata",
 )
+# What of an action is left out.
+_ACTION_DEFAULTS: Final[Mapping[str, tuple[Any, ...]]] = {
+    "description": ("",),
+    "targets": ([],),
+    "via": (DIALPLAN, ""),
+    "place": ("",),
+    "caller_id": ("",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +102,8 @@ def written(prompt: Prompt | PromptDraft) -> dict[str, Any]:
     values["metadata"] = values.pop("meta")
     del values["note"]
     values["actions"] = [
-        {key: value for key, value in action.items() if key == "name" or value} for action in values["actions"]
+        {key: value for key, value in action.items() if key == "name" or value not in _ACTION_DEFAULTS[key]}
+        for action in values["actions"]
     ]
     return {name: values[name] for name in _FIELDS}
 

@@ -4,22 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
+
+# The built-in kinds of actions, by their words in AI_ACTION. Every other word is the operator's own.
+LEAVING: Final = frozenset({"hangup", "transfer", "leave"})
+QUESTIONS: Final = frozenset({"extension_state", "queue_state"})
+KINDS: Final = LEAVING | QUESTIONS | {"dtmf", "set_variable", "play", "hold", "originate"}
+
+DIALPLAN: Final = "dialplan"
+ARI: Final = "ari"
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing that the model may ask the dialplan to do.
+    """One thing that the model may do in a call; ``docs/actions.md`` describes every kind.
 
     Attributes:
-        name: ``hangup``, ``transfer``, or a word of the operator's own; it becomes ``AI_ACTION``.
+        name: One of :data:`KINDS`, or a word of the operator's own; it becomes ``AI_ACTION``.
         description: When the model should ask for it.
-        targets: The values that ``AI_ACTION_DATA`` may take. Empty: the action takes none.
+        targets: The allow-list: what the model may name, exactly or by patterns (:mod:`app.prompts.allowed`). Empty:
+            the action takes nothing.
+        via: ``dialplan``: it becomes ``AI_ACTION``, and the dialplan does it; ``ari``: the service does it at the end
+            of the turn. Questions are always answered over ARI, within the turn.
+        place: Of ``originate`` over ARI: where the call goes once it is answered, ``extension@context``.
+        caller_id: Of ``originate`` over ARI: what the called party sees; empty: what Asterisk makes of it.
     """
 
     name: str
     description: str = ""
     targets: tuple[str, ...] = ()
+    via: str = DIALPLAN
+    place: str = ""
+    caller_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from app.models.prompt import PromptRow, PromptVersionRow
 from app.prompts.draft import PromptDraft
-from app.prompts.prompt import Action, Prompt
+from app.prompts.prompt import DIALPLAN, Action, Prompt
 
 # ``published``: calls can use it. ``pending``: besides, a newer draft waits. ``draft``: there are only drafts.
 PromptState = Literal["published", "pending", "draft"]
@@ -115,7 +115,15 @@ def prompt_of(row: PromptRow, version: PromptVersionRow) -> Prompt:
         temperature=version.temperature,
         tools=None if version.tools is None else tuple(version.tools),
         actions=tuple(
-            Action(action["name"], action.get("description", ""), tuple(action.get("targets", ())))
+            Action(
+                action["name"],
+                action.get("description", ""),
+                tuple(action.get("targets", ())),
+                # What versions from before these fields have not.
+                action.get("via", DIALPLAN),
+                action.get("place", ""),
+                action.get("caller_id", ""),
+            )
             for action in version.actions
         ),
         output_schema=version.output_schema,

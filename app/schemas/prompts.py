@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,14 +16,15 @@ Sentence = Annotated[str, Field(max_length=4_000)]
 
 
 class ActionBody(BaseModel):
-    """One thing that the model may ask the dialplan to do."""
+    """One thing that the model may do in a call."""
 
     model_config = ConfigDict(extra="forbid")
 
     name: str = Field(
         min_length=1,
         max_length=100,
-        description="`hangup`, `transfer`, or a word of your own; it becomes `AI_ACTION`.",
+        description="`hangup`, `transfer`, `dtmf`, `set_variable`, `play`, `hold`, `leave`, `extension_state`, "
+        "`queue_state`, `originate`, or a word of your own for the dialplan; it becomes `AI_ACTION`.",
         examples=["transfer"],
     )
     description: str = Field(
@@ -34,9 +36,37 @@ class ActionBody(BaseModel):
     targets: list[Annotated[str, Field(max_length=4_000)]] = Field(
         default_factory=list,
         max_length=200,
-        description="The values that `AI_ACTION_DATA` may take.",
-        examples=[["sales", "support"]],
+        description="The allow-list: what the model may name, exactly or by dialplan patterns. What it holds depends "
+        "on the kind: extensions (`200`, `_2XX`, `200@context`), digits, names of variables, sounds, queues.",
+        examples=[["200", "_3XX@from-internal"]],
     )
+    via: Literal["dialplan", "ari"] = Field(
+        default="dialplan",
+        description="`dialplan`: it comes back in `AI_ACTION`, and the dialplan does it after the answer was spoken. "
+        "`ari`: the service does it at the end of the turn, before the call goes on in the dialplan.",
+        examples=["dialplan"],
+    )
+    place: str = Field(
+        default="",
+        max_length=160,
+        description="Of `originate` over ARI: where the call goes once it is answered, `extension@context`.",
+        examples=["200@from-internal"],
+    )
+    caller_id: str = Field(
+        default="",
+        max_length=110,
+        description="Of `originate` over ARI: what the called party sees.",
+        examples=["Example Ltd <100>"],
+    )
+
+    @classmethod
+    def of(cls, action: Action) -> ActionBody:
+        """As it is stored, without validation."""
+        return cls.model_construct(**asdict(action) | {"targets": list(action.targets)})
+
+    def action(self) -> Action:
+        """As the store takes it."""
+        return Action(self.name, self.description, tuple(self.targets), self.via, self.place, self.caller_id)
 
 
 class PromptFields(BaseModel):
@@ -106,7 +136,7 @@ class PromptCreate(PromptFields):
             model=self.model,
             temperature=self.temperature,
             tools=None if self.tools is None else tuple(self.tools),
-            actions=tuple(Action(a.name, a.description, tuple(a.targets)) for a in self.actions),
+            actions=tuple(each.action() for each in self.actions),
             output_schema=self.output_schema,
             fallback=self.fallback,
             timeout=self.timeout,
@@ -246,10 +276,7 @@ def _fields(prompt: Prompt) -> dict[str, Any]:
         "model": prompt.model,
         "temperature": prompt.temperature,
         "tools": None if prompt.tools is None else list(prompt.tools),
-        "actions": [
-            ActionBody.model_construct(name=a.name, description=a.description, targets=list(a.targets))
-            for a in prompt.actions
-        ],
+        "actions": [ActionBody.of(each) for each in prompt.actions],
         "output_schema": None if prompt.output_schema is None else dict(prompt.output_schema),
         "fallback": prompt.fallback,
         "timeout": prompt.timeout,

@@ -24,7 +24,21 @@ from app.tools.request_rules import Findings, read_any_request, unknown_placehol
 MAX_DESCRIPTION_CHARS = 4_000
 MAX_SCHEMA_BYTES = 100_000
 # Names that the agent gives to tools of its own; a second tool of the same name would hide one of them.
-RESERVED_NAMES = frozenset({"answer", "end_call", "transfer_call"})
+RESERVED_NAMES = frozenset(
+    {
+        "answer",
+        "end_call",
+        "transfer_call",
+        "continue_call_at",
+        "send_dtmf",
+        "set_call_variable",
+        "play_sound",
+        "hold_call",
+        "extension_state",
+        "queue_state",
+        "place_call",
+    }
+)
 
 # Who got ten things wrong begins with the first.
 _MAX_SCHEMA_MISTAKES = 10
@@ -103,7 +117,7 @@ def validate_arguments(definition: ToolDefinition, arguments: Mapping[str, Any])
 
     For a single use; the executor keeps the compiled schema.
     """
-    return ArgumentSchema(definition.parameters).complete(definition.name, arguments)
+    return ArgumentSchema(definition.parameters, bound=definition.bound).complete(definition.name, arguments)
 
 
 def _name(data: Mapping[str, Any]) -> str:

@@ -229,8 +229,8 @@ for _ in range(200):
         ({"model": "m" * 201}, "model"),
         ({"fallback": "f" * 4_001}, "fallback"),
         ({"note": "n" * 501}, "note"),
-        ({"actions": (Action(""),)}, "actions"),
-        ({"actions": (Action("a"), Action("a"))}, "actions"),
+        ({"actions": (Action(""),)}, "actions.0.name"),
+        ({"actions": (Action("a"), Action("a"))}, "actions.1.name"),
         ({"output_schema": {"type": "string"}}, "output_schema"),
         ({"output_schema": {"type": "object", "properties": {}}}, "output_schema"),
         ({"output_schema": {"type": "object", "properties": {"a": {"type": "nonsense"}}}}, "output_schema"),
@@ -287,7 +287,7 @@ def test_all_fields_that_are_wrong_are_named_at_once_and_a_template_by_its_line(
         output_schema={"type": "string"},
     )
     problems = {problem.field: problem for problem in problems_of(draft)}
-    assert list(problems) == ["name", "content", "temperature", "actions", "output_schema", "timeout", "metadata"]
+    assert list(problems) == ["name", "content", "temperature", "actions.0.name", "output_schema", "timeout", "metadata"]
     assert problems["content"].line == 2
 
 
