@@ -55,8 +55,13 @@ from app.prompts.catalog import PromptCatalog
 from app.prompts.store import PromptStore
 from app.rehearsal.rehearsal import Rehearsal
 from app.tools.catalog import ToolCatalog
+from app.tools.definition import McpCall
 from app.tools.guard.own_ports import OwnPorts
 from app.tools.guard.rules import Policy
+from app.tools.mcp.backend import McpBackend
+from app.tools.mcp.catalog import McpServerCatalog
+from app.tools.mcp.opening import open_sessions
+from app.tools.mcp.store import McpServerStore
 from app.tools.opening import open_executor
 from app.tools.store import ToolStore
 from app.tools.vault.catalog import SecretCatalog
@@ -102,7 +107,9 @@ async def open_parts(settings: Settings, *, calls: bool = True) -> AsyncIterator
         # A quarter of a second for each key, of thinking only.
         secrets = SecretStore(database, await asyncio.to_thread(Sealer, secret_key, older=older_keys(settings)))
         secret_catalog = SecretCatalog(secrets)
-        for catalog in (prompt_catalog, tool_catalog, secret_catalog):
+        mcp_servers = McpServerStore(database)
+        mcp_catalog = McpServerCatalog(mcp_servers)
+        for catalog in (prompt_catalog, tool_catalog, secret_catalog, mcp_catalog):
             await catalog.start()
             stack.push_async_callback(catalog.aclose)
 
@@ -111,11 +118,23 @@ async def open_parts(settings: Settings, *, calls: bool = True) -> AsyncIterator
         memory = make_memory(settings, TurnCodec())
         await memory.start()
         stack.push_async_callback(memory.aclose)
-        executor = open_executor(
+        own_ports = OwnPorts([settings.web_port])
+        mcp_sessions = open_sessions(
+            stack,
+            mcp_catalog.find,
             allowed,
-            own_ports=OwnPorts([settings.web_port]),
+            own_ports=own_ports,
             secrets=secret_catalog.current,
             refresh_tokens=secrets,
+            commands=settings.stdio_commands,
+        )
+        mcp_catalog.when_changed = mcp_sessions.refresh
+        executor = open_executor(
+            allowed,
+            own_ports=own_ports,
+            secrets=secret_catalog.current,
+            refresh_tokens=secrets,
+            others={McpCall: McpBackend(mcp_sessions)},
         )
         stack.push_async_callback(executor.aclose)
         agent = Agent(models, tool_catalog, executor, memory, settings)
@@ -132,6 +151,8 @@ async def open_parts(settings: Settings, *, calls: bool = True) -> AsyncIterator
         await recorder.start()
         # The calls are stopped before it, so that what they leave at the last moment is written.
         stack.push_async_callback(recorder.aclose)
+        # Between the two: no turn runs any more, and what tools finish now is still written and remembered.
+        stack.push_async_callback(agent.aclose, settings.ai_drain_timeout)
         stack.callback(live.close)
         journal = Journal(settings, recorder, live)
 
@@ -166,6 +187,9 @@ async def open_parts(settings: Settings, *, calls: bool = True) -> AsyncIterator
             tool_catalog=tool_catalog,
             secrets=secrets,
             secret_catalog=secret_catalog,
+            mcp_servers=mcp_servers,
+            mcp_catalog=mcp_catalog,
+            mcp_sessions=mcp_sessions,
             models=models,
             memory=memory,
             agent=agent,

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from app.rehearsal.rehearsal import Rehearsal
     from app.tools.catalog import ToolCatalog
     from app.tools.execution import ToolExecutor
+    from app.tools.mcp.catalog import McpServerCatalog
+    from app.tools.mcp.sessions import McpSessions
+    from app.tools.mcp.store import McpServerStore
     from app.tools.store import ToolStore
     from app.tools.vault.catalog import SecretCatalog
     from app.tools.vault.store import SecretStore
@@ -56,6 +59,9 @@ class Parts:
     tool_catalog: ToolCatalog
     secrets: SecretStore
     secret_catalog: SecretCatalog
+    mcp_servers: McpServerStore
+    mcp_catalog: McpServerCatalog
+    mcp_sessions: McpSessions
     models: Models
     memory: ConversationMemory[Any]
     agent: Agent

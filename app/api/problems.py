@@ -39,6 +39,14 @@ from app.prompts.errors import PromptConflict, PromptInUse, PromptInvalid, Promp
 from app.rehearsal.errors import NothingToReplay, RehearsalInvalid
 from app.schemas.problem import FieldProblem, Problem
 from app.tools.errors import OpenApiInvalid, ToolConflict, ToolInvalid, ToolNameTaken, ToolNotFound
+from app.tools.mcp.errors import (
+    McpNotInstalled,
+    McpServerConflict,
+    McpServerInUse,
+    McpServerNameTaken,
+    McpServerNotFound,
+    McpUnavailable,
+)
 from app.tools.vault.errors import SecretConflict, SecretInUse, SecretInvalid, SecretNameTaken, SecretNotFound
 
 log = structlog.get_logger(__name__)
@@ -73,6 +81,12 @@ _STATUS: Final[tuple[tuple[type[GatewayError], int], ...]] = (
     (SecretConflict, 409),
     (SecretInUse, 409),
     (SecretInvalid, 422),
+    (McpServerNotFound, 404),
+    (McpServerNameTaken, 409),
+    (McpServerConflict, 409),
+    (McpServerInUse, 409),
+    (McpNotInstalled, 409),
+    (McpUnavailable, 502),
     (DialplanInvalid, 422),
     (RehearsalInvalid, 422),
     (NothingToReplay, 409),

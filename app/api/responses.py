@@ -20,6 +20,7 @@ _MEANINGS: Final = {
     428: "Say which version the change was made from.",
     429: "Too many wrong passwords came from this address.",
     500: "A bug; the log has the details.",
+    502: "The other side does not answer, or says no; `detail` is why.",
     503: "The service is starting, or its database does not answer.",
 }
 

@@ -124,6 +124,7 @@ class Settings(BaseSettings):
 
     # -- tools
     tools_allowed_hosts: str = ""
+    mcp_stdio_commands: str = ""
 
     # -- web interface
     web_host: str = "127.0.0.1"
@@ -178,6 +179,19 @@ class Settings(BaseSettings):
     def _without_ari(cls, value: str | None) -> str | None:
         # People paste the address that they tried in a browser; the contract is the base URL.
         return value.removesuffix("/ari") if value else value
+
+    @field_validator("mcp_stdio_commands")
+    @classmethod
+    def _absolute_paths(cls, value: str) -> str:
+        for each in value.split(","):
+            if each.strip() and not each.strip().startswith("/"):
+                raise ValueError(f"{each.strip()!r} is no absolute path, such as /usr/local/bin/crm-mcp")
+        return value
+
+    @property
+    def stdio_commands(self) -> frozenset[str]:
+        """The programs that may be run as MCP servers."""
+        return frozenset(each.strip() for each in self.mcp_stdio_commands.split(",") if each.strip())
 
     @field_validator("asterisk_app_name")
     @classmethod

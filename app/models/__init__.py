@@ -3,6 +3,7 @@
 from app.models.audit import AuditRow
 from app.models.base import Base
 from app.models.conversation import ConversationRow
+from app.models.mcp import McpServerRow
 from app.models.prompt import PromptRow, PromptVersionRow
 from app.models.revision import RevisionRow
 from app.models.secret import SecretRow
@@ -15,6 +16,7 @@ __all__ = [
     "AuditRow",
     "Base",
     "ConversationRow",
+    "McpServerRow",
     "PromptRow",
     "PromptVersionRow",
     "RevisionRow",

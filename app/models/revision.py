@@ -11,6 +11,7 @@ PROMPTS = "prompts"
 TOOLS = "tools"
 USERS = "users"
 SECRETS = "secrets"
+MCP_SERVERS = "mcp_servers"
 
 
 class RevisionRow(Base):

@@ -6,7 +6,9 @@ Asterisk, calls and memory are small stand-ins with the ``status`` that the rout
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,7 +38,13 @@ from app.prompts.catalog import PromptCatalog
 from app.prompts.store import PromptStore
 from app.rehearsal.rehearsal import Rehearsal
 from app.tools.catalog import ToolCatalog
+from app.tools.definition import McpCall
 from app.tools.execution import ToolExecutor
+from app.tools.guard.rules import Policy
+from app.tools.mcp.backend import McpBackend
+from app.tools.mcp.catalog import McpServerCatalog
+from app.tools.mcp.opening import open_sessions
+from app.tools.mcp.store import McpServerStore
 from app.tools.store import ToolStore
 from app.tools.vault.catalog import SecretCatalog
 from app.tools.vault.store import SecretStore
@@ -96,7 +104,11 @@ def _sealer() -> Sealer:
 @pytest.fixture
 async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
     settings = settings_for_tests(
-        tmp_path, asterisk_ari_url="http://pbx:8088", asterisk_ari_username="ai", asterisk_ari_password="ari-secret"
+        tmp_path,
+        asterisk_ari_url="http://pbx:8088",
+        asterisk_ari_username="ai",
+        asterisk_ari_password="ari-secret",
+        mcp_stdio_commands=sys.executable,
     )
     database = Database(settings.database_url)
     await database.migrate()
@@ -104,7 +116,15 @@ async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
     prompt_catalog, tool_catalog = PromptCatalog(prompts), ToolCatalog(tools)
     secrets = SecretStore(database, _sealer())
     secret_catalog = SecretCatalog(secrets)
-    models, executor, history = Models(settings), ToolExecutor(), HistoryStore(database)
+    mcp_servers = McpServerStore(database)
+    mcp_catalog = McpServerCatalog(mcp_servers)
+    closing = AsyncExitStack()
+    mcp_sessions = open_sessions(
+        closing, mcp_catalog.find, Policy.parse("127.0.0.1"), secrets=secret_catalog.current, commands=[sys.executable]
+    )
+    mcp_catalog.when_changed = mcp_sessions.refresh
+    executor = ToolExecutor(others={McpCall: McpBackend(mcp_sessions)})
+    models, history = Models(settings), HistoryStore(database)
     memory = make_memory(settings, TurnCodec())
     agent = Agent(models, tool_catalog, executor, memory, settings)
     rehearsal = Rehearsal(
@@ -113,6 +133,7 @@ async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
     await prompt_catalog.start()
     await tool_catalog.start()
     await secret_catalog.start()
+    await mcp_catalog.start()
     try:
         yield Parts(
             settings=settings,
@@ -123,6 +144,9 @@ async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
             tool_catalog=tool_catalog,
             secrets=secrets,
             secret_catalog=secret_catalog,
+            mcp_servers=mcp_servers,
+            mcp_catalog=mcp_catalog,
+            mcp_sessions=mcp_sessions,
             models=models,
             memory=cast(Any, MemoryStub()),
             agent=agent,
@@ -143,10 +167,12 @@ async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
         await prompt_catalog.aclose()
         await tool_catalog.aclose()
         await secret_catalog.aclose()
+        await mcp_catalog.aclose()
         rehearsal.close()
         await memory.aclose()
         await models.aclose()
         await executor.aclose()
+        await closing.aclose()
         await database.aclose()
 
 

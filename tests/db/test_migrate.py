@@ -71,6 +71,7 @@ async def test_every_constraint_has_the_name_of_the_convention(database: Databas
             "uq_users_name_key",
             "uq_tokens_digest",
             "uq_secrets_name_key",
+            "uq_mcp_servers_name_key",
             "fk_tokens_user_id_users",
         }
 

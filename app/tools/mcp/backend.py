@@ -43,6 +43,7 @@ class McpBackend:
             )
         status = _FAILED if answer.failed else 200
         if observer is not None:
+            observer.hides(hidden)
             observer.answered(status, [("Content-Type", answer.content_type)], "utf-8")
             observer.received(answer.body)
             observer.finished()

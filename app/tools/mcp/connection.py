@@ -199,7 +199,7 @@ async def connected(
     *,
     connector: Callable[[], aiohttp.BaseConnector],
     authoriser: Authoriser | None,
-    secrets: Secrets,
+    secrets: Callable[[], Secrets],
 ) -> AsyncIterator[Connection]:
     """An open session with the server, after the handshake.
 
@@ -214,11 +214,11 @@ async def connected(
         made: list[Connection] = []
         transport: GuardedTransport | None = None
         if server.transport == "http":
-            session = await client_session(stack, connector)
+            session = await stack.enter_async_context(client_session(connector))
             transport = GuardedTransport(server, session, authoriser, secrets)
             streams = _over_http(server, transport)
         else:
-            env, _ = filled(server.env, secrets, server=server.name, url=None)
+            env, _ = filled(server.env, secrets(), server=server.name, url=None)
             streams = program(server.name, server.command, server.args, env)
 
         async def heard(message: Any) -> None:

@@ -11,7 +11,6 @@ import asyncio
 import uuid
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
 from typing import Any, Final
 
 import aiohttp
@@ -56,7 +55,11 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
     """
 
     def __init__(
-        self, server: McpServer, session: aiohttp.ClientSession, authoriser: Authoriser | None, secrets: Secrets
+        self,
+        server: McpServer,
+        session: aiohttp.ClientSession,
+        authoriser: Authoriser | None,
+        secrets: Callable[[], Secrets],
     ) -> None:
         self._server = server
         self._session = session
@@ -112,7 +115,8 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
     async def _signed(self, request: httpx2.Request, body: bytes) -> Authorised:
         server = self._server
         headers = {name: value for name, value in request.headers.items() if name not in _OWN}
-        extra, hidden = filled(server.headers, self._secrets, server=server.name, url=server.url)
+        secrets = self._secrets()
+        extra, hidden = filled(server.headers, secrets, server=server.name, url=server.url)
         rendered = RenderedRequest(request.method, str(request.url), {**headers, **extra}, body or None)
         loop = asyncio.get_running_loop()
         if self._authoriser is None:
@@ -121,7 +125,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             signed = await self._authoriser.apply(
                 server.authorisation,
                 rendered,
-                self._secrets,
+                secrets,
                 tool=f"The MCP server {server.name}",
                 deadline=loop.time() + _REQUEST_SECONDS,
             )
@@ -227,15 +231,12 @@ def _message(body: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-async def client_session(
-    stack: AsyncExitStack, connector: Callable[[], aiohttp.BaseConnector]
-) -> aiohttp.ClientSession:
-    """A session for one server: no cookies, no proxy, no decompression. It closes with the stack, and its connector."""
-    session = aiohttp.ClientSession(
+def client_session(connector: Callable[[], aiohttp.BaseConnector]) -> aiohttp.ClientSession:
+    """A client of its own: no cookies, no proxy, no decompression. Closing it closes its connector."""
+    return aiohttp.ClientSession(
         connector=connector(),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
         trust_env=False,
         auto_decompress=False,
     )
-    return await stack.enter_async_context(session)

@@ -146,7 +146,7 @@ async def house(
             server,
             connector=connector or (lambda: guarded_connector(Policy.parse(allowed), dns_seconds=0)),
             authoriser=authoriser,
-            secrets=secrets or {},
+            secrets=lambda: secrets or {},
         )
 
     sessions = McpSessions(known.get, dial, **options)

@@ -70,7 +70,7 @@ def environment() -> str:
 
 
 @server.tool(structured_output=False)
-async def add_tool(ctx: Context) -> str:  # type: ignore[type-arg]
+async def add_tool(ctx: Context) -> str:
     """Offer one more tool."""
 
     def late() -> str:
