@@ -5,9 +5,10 @@ place stands :data:`MASK`, and a save that sends the mask back keeps what is sto
 the tool's address has the same scheme, host and port. Otherwise who may edit tools could send a key that they never saw
 to a server of their own.
 
-Taken for a secret: the value of a header, a query parameter (also one within the URL) or a key of the JSON body whose
-name sounds like one (:func:`app.db.audit.names_secret`), and any value that looks like one. A value that is made of
-placeholders alone, such as ``Bearer {{ call.token }}``, holds no secret.
+Taken for a secret: the value of a header, a query parameter (also one within the URL), a key of the JSON body or a
+field of another body (in XML: an element or an attribute) whose name sounds like one
+(:func:`app.db.audit.names_secret`), and any value that looks like one. A value that is made of placeholders alone,
+such as ``Bearer {{ secret.token }}``, holds no secret.
 
 A server may say a secret back, in an error above all. :class:`SecretMask` takes it out of what models, the history of
 calls and people get to see.
@@ -26,7 +27,8 @@ from urllib.parse import quote, quote_plus, unquote, urlsplit
 import orjson
 
 from app.db.audit import MASK, looks_secret, names_secret
-from app.tools.definition import AnyRequest, RequestSpec, ToolDefinition
+from app.tools.body_secrets import ROOT, mapped_text
+from app.tools.definition import AnyRequest, Body, RequestSpec, ToolDefinition
 from app.tools.errors import Mistake, ToolInvalid
 from app.tools.placeholders import BRACES
 
@@ -100,6 +102,8 @@ def restored(definition: ToolDefinition, stored: AnyRequest | None) -> ToolDefin
         if value != MASK:
             return value
         if _same(place) not in known:
+            if place[:2] == ROOT:
+                return value  # a row of stars in a text
             mistakes.append(
                 Mistake(_field(place), f"{MASK} stands for a stored secret, but none is stored here: type it.")
             )
@@ -126,6 +130,8 @@ def origin_of(url: str) -> tuple[str, str, int | None]:
 
 def _field(place: Place) -> str:
     part, *names = place
+    if place[:2] == ROOT:
+        return "request.body.text"
     return "request.url" if part == "url" else ".".join(["request", part, *names])
 
 
@@ -153,7 +159,24 @@ def _mapped(request: AnyRequest, change: Change) -> AnyRequest:
         headers={name: _mapped_header(name, value, change) for name, value in request.headers.items()},
         query=None if request.query is None else _mapped_json(request.query, ("query",), change),
         json_body=_mapped_json(request.json_body, ("json_body",), change),
+        body=None if request.body is None else _mapped_body(request.body, change),
     )
+
+
+def _mapped_body(body: Body, change: Change) -> Body:
+    fields = {name: _mapped_field(name, value, change) for name, value in body.fields.items()}
+    return replace(body, fields=fields, text=mapped_text(body.text, change, _holds_text))
+
+
+def _mapped_field(name: str, value: Any, change: Change) -> Any:
+    """Of a part with a file name and a type, only the value may be one."""
+    place = ("body", "fields", name)
+    if isinstance(value, Mapping):
+        shown = _mapped_json(value.get("value"), (*place, "value"), change, names_secret(name))
+        return {**value, "value": shown}
+    if isinstance(value, list | tuple) and any(isinstance(each, Mapping) for each in value):
+        return [_mapped_field(f"{name}.{index}", each, change) for index, each in enumerate(value)]
+    return _mapped_json(value, place, change, names_secret(name))
 
 
 def _mapped_header(name: str, value: str, change: Change) -> str:

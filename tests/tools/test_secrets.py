@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from typing import Any
 
 import pytest
 
 from app.db.audit import masked
+from app.tools.definition import ToolDefinition
 from app.tools.errors import ToolInvalid
 from app.tools.exchange import RequestNote
 from app.tools.render import render
 from app.tools.secrets import SecretMask, hidden, restored, secret_fields
+from app.tools.validation import parse_definition
 from tests.tools.conftest import tool
 
 SECRETS: dict[str, Any] = {
@@ -125,3 +128,67 @@ def test_a_text_that_breaks_off_within_a_secret_does_not_show_its_beginning() ->
     assert mask.text("so 01234567") == "so 01234567"
     assert mask.text("so 0123456789, then", cut=True) == "so ***, then"
     assert SecretMask(["pin"], shortest=4).text("pins", cut=True) == "pins"
+
+
+def _form(definition: ToolDefinition) -> dict[str, Any]:
+    return {name: getattr(definition, name) for name in ("description", "parameters")} | {
+        "request": asdict(definition.http)
+    }
+
+
+BODIES: list[tuple[dict[str, Any], list[str], str]] = [
+    (
+        {
+            "kind": "form",
+            "fields": {"user": "u", "password": "hunter2", "token": "{{ secret.t }}", "more": ["sk-abcdefghijklmnop"]},
+        },
+        ["request.body.fields.password", "request.body.fields.more.0"],
+        "hunter2",
+    ),
+    (
+        {
+            "kind": "multipart",
+            "fields": {
+                "api_key": {"value": "hunter2", "filename": "key.txt", "content_type": "text/plain"},
+                "secret": ["hunter2", {"value": "hunter2"}],
+            },
+        },
+        ["request.body.fields.api_key.value", "request.body.fields.secret.0", "request.body.fields.secret.1.value"],
+        "hunter2",
+    ),
+    (
+        {
+            "kind": "xml",
+            "text": '<s:Envelope xmlns:s="u" token=\'hunter2\'><s:Password type="x">hunter2</s:Password>'
+            "<Password>{{ secret.p }}</Password><Password>hunter2</Password><a>sk-abcdefghijklmnop</a></s:Envelope>",
+        },
+        ["request.body.text"],
+        "hunter2",
+    ),
+    (
+        {"kind": "text", "text": "user=u&password=hunter2\nAuthorization: Bearer hunter2\n*** {{ call.x }} ***"},
+        ["request.body.text"],
+        "hunter2",
+    ),
+]
+
+
+@pytest.mark.parametrize(("body", "fields", "secret"), BODIES)
+def test_secrets_typed_into_other_bodies_are_hidden_and_come_back(
+    body: dict[str, Any], fields: list[str], secret: str
+) -> None:
+    definition = tool("http://h/x", method="POST", body=body)
+    assert secret_fields(definition.request) == fields
+    shown = hidden(definition)
+    assert secret not in repr(shown.http.body)
+    assert "sk-abc" not in repr(shown.http.body)
+    assert restored(shown, definition.request) == definition
+    parsed = parse_definition({**_form(shown), "name": "again"})
+    assert parsed.http.body == shown.http.body  # a form that is sent back can be read
+
+
+def test_a_long_text_without_an_end_is_looked_through_at_once() -> None:
+    for text in ("<a" * 100_000, "<password>" * 30_000, "token=" * 50_000, "a" * 300_000, "x: " * 100_000):
+        started = time.perf_counter()
+        secret_fields(tool("http://h/x", method="POST", body={"kind": "text", "text": text}).request)
+        assert time.perf_counter() - started < 2
