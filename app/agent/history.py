@@ -19,6 +19,7 @@ from langchain_core.messages import (
 from langchain_core.messages.utils import count_tokens_approximately
 
 _FORMAT = 1
+_FINGERPRINTS = ("asked", "confirmed")
 _CHARS_A_TOKEN = 4  # as count_tokens_approximately counts
 
 
@@ -31,18 +32,30 @@ class TurnMessages:
         tokens: A rough count, made once, since trimming needs it in every later turn.
         provider: Whose model answered. Another provider's model gets the turn without what only the first understands.
         answer: What the caller heard.
+        asked: Fingerprints of calls of tools about which the caller was asked; see :mod:`app.agent.confirmation`.
+        confirmed: Of those that were carried out upon a yes.
     """
 
     messages: tuple[BaseMessage, ...]
     tokens: int
     provider: str
     answer: str
+    asked: tuple[str, ...] = ()
+    confirmed: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, messages: Sequence[BaseMessage], provider: str, answer: str) -> TurnMessages:
+    def of(
+        cls,
+        messages: Sequence[BaseMessage],
+        provider: str,
+        answer: str,
+        *,
+        asked: Sequence[str] = (),
+        confirmed: Sequence[str] = (),
+    ) -> TurnMessages:
         """From the messages of a run, without what the next turn does not need (token counts, artifacts)."""
         kept = tuple(_slim(message) for message in messages)
-        return cls(kept, count_tokens_approximately(kept), provider, answer)
+        return cls(kept, count_tokens_approximately(kept), provider, answer, tuple(asked), tuple(confirmed))
 
     @property
     def gist(self) -> tuple[BaseMessage, ...]:
@@ -66,13 +79,15 @@ class TurnCodec:
 
     def dumps(self, turn: TurnMessages) -> bytes:
         """As JSON."""
-        value = {
+        value: dict[str, Any] = {
             "v": _FORMAT,
             "provider": turn.provider,
             "tokens": turn.tokens,
             "answer": turn.answer,
             "messages": [message_to_dict(message) for message in turn.messages],
         }
+        # Only where there are any. An instance of an earlier release passes over them, and so does not spoil a turn.
+        value |= {name: list(found) for name in _FINGERPRINTS if (found := getattr(turn, name))}
         try:
             return orjson.dumps(value, default=_as_text)
         except TypeError:
@@ -92,7 +107,9 @@ class TurnCodec:
             messages = tuple(messages_from_dict(value["messages"]))
             if not messages or not isinstance(messages[0], HumanMessage):
                 raise ValueError("it does not begin with what the caller said")  # noqa: TRY301
-            return TurnMessages(messages, int(value["tokens"]), str(value["provider"]), str(value["answer"]))
+            asked, confirmed = (tuple(str(each) for each in value.get(name, ())) for name in _FINGERPRINTS)
+            tokens = int(value["tokens"])
+            return TurnMessages(messages, tokens, str(value["provider"]), str(value["answer"]), asked, confirmed)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"not a turn: {error}") from error
 

@@ -4,12 +4,12 @@ cancelled, and no event tells."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from app.agent.events import ModelStep, Timing, Usage
+from app.agent.events import ModelStep, Timing, ToolFinished, Usage
 
 
 class _Reader(Protocol):
@@ -29,6 +29,8 @@ class Progress:
         first_text_ms: From the agent's start until that model's first text; None while there is none.
         timings: Parts that have ended, in the order of their ends, however they ended.
         steps: That model's messages so far.
+        late: Calls of tools that were finished after the turn was interrupted, with the milliseconds from the turn's
+            beginning until then.
     """
 
     model: str = ""
@@ -36,6 +38,9 @@ class Progress:
     first_text_ms: float | None = None
     timings: list[Timing] = field(default_factory=list)
     steps: list[ModelStep] = field(default_factory=list)
+    late: list[tuple[ToolFinished, float]] = field(default_factory=list)
+    _expected: int = 0  # calls that are being finished though the turn is over
+    _settled: list[Callable[[], None]] = field(default_factory=list)
     _asked_at: float = 0.0  # since when the model is at its message
     _started: float = 0.0
 
@@ -46,6 +51,10 @@ class Progress:
     def ms(self) -> float:
         """Milliseconds since the beginning, to a tenth."""
         return round((asyncio.get_running_loop().time() - self._started) * 1000, 1)
+
+    def asked_for_ms(self) -> float:
+        """Milliseconds since the model was asked last, or since the last node of the graph had finished."""
+        return self.ms() - self._asked_at
 
     @contextmanager
     def measure(self, part: Literal["memory", "model"], name: str) -> Iterator[None]:
@@ -83,3 +92,24 @@ class Progress:
             )
             self.steps.append(ModelStep(self._asked_at, round(now - self._asked_at, 1), spent))
         self._asked_at = now
+
+    def expect(self) -> None:
+        """The turn was interrupted, and one of its calls is finished nevertheless."""
+        self._expected += 1
+
+    def finished_late(self, event: ToolFinished | None) -> None:
+        """One of these is over; None: nobody knows how."""
+        self._expected -= 1
+        if event is not None:
+            self.late.append((event, self.ms()))
+        if not self._expected:
+            told, self._settled = self._settled, []
+            for each in told:
+                each()
+
+    def when_settled(self, told: Callable[[], None]) -> None:
+        """Call ``told``, which must not raise, when no call of the turn is under way any more; at once, if none is."""
+        if self._expected:
+            self._settled.append(told)
+        else:
+            told()

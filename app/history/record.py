@@ -16,6 +16,9 @@ ABANDONED: Final = "ABANDONED"
 UNDELIVERED: Final = "UNDELIVERED"
 """The status of a turn whose answer Asterisk did not take; the channel was released without it, or is gone."""
 
+INTERRUPTED: Final = "tool_interrupted"
+"""The error of a tool call that had no result when its turn was over."""
+
 FINE: Final = ("OK", ABANDONED)
 """Statuses that are no failure of ours."""
 
@@ -29,7 +32,9 @@ class Span:
 
     Attributes:
         part: ``ari`` (reading the caller's words), ``memory``, ``model`` (one model's try, tools and all),
-            ``first_text`` (until the model's first text), ``tool`` or ``delivery``.
+            ``first_text`` (until the model's first text), ``tool``, ``confirmation`` (a call that
+            was not carried out, and waits for the caller's yes), ``filler`` (a moment: its sentence fell due) or
+            ``delivery``.
         name: The model or the tool, ``load`` or ``save`` for the memory; empty for the others.
         start_ms, elapsed_ms: Milliseconds from the turn's beginning, and of the part itself.
     """
@@ -46,7 +51,9 @@ class ToolCallRecord:
 
     Attributes:
         request: ``method``, ``url``, ``headers`` and ``body`` as sent, with secrets masked; None: nothing was.
+        error: Of a call that went well only ``confirmation_needed``: it was not carried out, and waits for the caller.
         http_status: Of the response; None: there was none.
+        filler: The sentence for the caller that fell due while it ran; empty: none did.
     """
 
     name: str
@@ -58,6 +65,7 @@ class ToolCallRecord:
     elapsed_ms: float
     request: Mapping[str, Any] | None = None
     http_status: int | None = None
+    filler: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.history.record import ToolCallRecord
+from app.history.record import INTERRUPTED, ToolCallRecord
+from app.tools.conduct import CONFIRMATION_NEEDED
 from app.tools.definition import CallContext, ToolDefinition, ToolResult
 from app.tools.errors import ToolFailure
 
@@ -41,6 +42,8 @@ class RecordedTools:
         self._left = {}
         for each in order:
             for record in self._turns[each]:
+                if record.error in (CONFIRMATION_NEEDED, INTERRUPTED):
+                    continue  # nothing came of it; whether to ask is decided anew
                 self._left.setdefault(_key(record.name, record.arguments), []).append(record)
 
     async def run(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +19,11 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool
 from pydantic import ConfigDict, PrivateAttr
 
-from app.core.metrics import UNEXPECTED
-from app.tools.bound import visible_parameters
-from app.tools.definition import CallContext, ToolDefinition
+from app.core.metrics import TOOL_CALLS, UNEXPECTED
+from app.tools.arguments import ArgumentSchema
+from app.tools.bound import bind, visible_parameters
+from app.tools.conduct import CONFIRMATION_IMPOSSIBLE, Conduct, Held
+from app.tools.definition import CallContext, RequestSpec, ToolDefinition
 from app.tools.errors import ToolFailure
 from app.tools.exchange import RequestNote, ShownRequest
 from app.tools.execution import RunsTools
@@ -38,7 +41,9 @@ class ToolOutcome:
     """How a call ended; the artifact of its ToolMessage, which no provider is sent.
 
     Attributes:
-        error: The failure's code, None when it went well.
+        ok: False: the model was told of a failure.
+        error: The failure's code, None when it went well; but ``confirmation_needed``, with ``ok``, where it waits for
+            the caller's yes.
         request: As it was sent, with secrets masked; None: nothing was.
         http_status: Of the response; None: there was none.
     """
@@ -57,6 +62,8 @@ class HttpTool(BaseTool):
 
     _definition: ToolDefinition = PrivateAttr()
     _executor: RunsTools = PrivateAttr()
+    _plain: bool = PrivateAttr()  # a call of it is a call of the executor and nothing else
+    _schema: ArgumentSchema | None = PrivateAttr(default=None)  # where calls are looked at before they are carried out
 
     def __init__(self, definition: ToolDefinition, executor: RunsTools) -> None:
         schema = visible_parameters(definition)
@@ -65,6 +72,10 @@ class HttpTool(BaseTool):
         super().__init__(name=definition.name, description=definition.description, args_schema=schema)
         self._definition = definition
         self._executor = executor
+        behaviour = definition.behaviour
+        self._plain = not (behaviour.needs_confirmation or behaviour.commit_on_interrupt or behaviour.filler)
+        if behaviour.needs_confirmation:
+            self._schema = ArgumentSchema(definition.parameters, bound=definition.bound)
 
     async def ainvoke(
         self,
@@ -76,15 +87,76 @@ class HttpTool(BaseTool):
         of_turn = (config or {}).get("configurable") or {}
         if not isinstance(input, dict):
             raise TypeError("a tool is called with a ToolCall")
-        return await self._call(input["args"], input["id"] or "", of_turn[CALL_CONTEXT], of_turn.get(STAND_IN))
+        context: CallContext = of_turn[CALL_CONTEXT]
+        arguments, call_id = input["args"], input["id"] or ""
+        executor = of_turn.get(STAND_IN) or self._executor
+        note = RequestNote(self._definition.request)
+        if not self._plain:
+            held = self._held(arguments, call_id, context, note)
+            if held is not None:
+                return held
+        if self._plain or context.conduct is None:
+            return await self._call(arguments, call_id, context, executor, note)
+        return await self._conducted(arguments, call_id, context, context.conduct, executor, note)
+
+    async def _conducted(
+        self,
+        arguments: Mapping[str, Any],
+        call_id: str,
+        context: CallContext,
+        conduct: Conduct,
+        executor: RunsTools,
+        note: RequestNote,
+    ) -> ToolMessage:
+        definition, behaviour = self._definition, self._definition.behaviour
+        with conduct.filler(definition, call_id) if behaviour.filler else nullcontext():
+            if not (behaviour.needs_confirmation or behaviour.commit_on_interrupt):
+                return await self._call(arguments, call_id, context, executor, note)
+            # Of a function or an MCP server nobody knows when it has begun, so it has from the first moment.
+            known = isinstance(definition.request, RequestSpec)
+            try:
+                return await conduct.carry_out(
+                    definition,
+                    call_id,
+                    lambda: self._call(arguments, call_id, context, executor, note),
+                    lambda: note.begun or not known,
+                )
+            except ToolFailure as failure:
+                return self._message(call_id, failure.for_model, failure.code, 0.0, note)
+
+    def _held(
+        self, arguments: Mapping[str, Any], call_id: str, context: CallContext, note: RequestNote
+    ) -> ToolMessage | None:
+        """What the model is told in place of a call that is not carried out; None: it is."""
+        if self._schema is None:
+            return None
+        try:
+            # The caller is asked about what can be done: wrong arguments are refused before.
+            completed = self._schema.complete(self.name, bind(self._definition, arguments, context.variables))
+        except ToolFailure as failure:
+            return self._message(call_id, failure.for_model, failure.code, 0.0, note)
+        visible = {name: value for name, value in completed.items() if name not in self._definition.bound}
+        if context.conduct is None:
+            held: Held | None = Held(CONFIRMATION_IMPOSSIBLE, f"{self.name} needs the caller's yes, and there is none.")
+        else:
+            held = context.conduct.admit(self._definition, visible)
+        if held is None:
+            return None
+        TOOL_CALLS.labels(outcome=held.code).inc()
+        _log.info("tool.held", tool=self.name, turn_id=context.turn_id, error=held.code)
+        return self._message(call_id, held.for_model, held.code, 0.0, note, ok=held.ok)
 
     async def _call(
-        self, arguments: Mapping[str, Any], call_id: str, context: CallContext, stand_in: RunsTools | None
+        self,
+        arguments: Mapping[str, Any],
+        call_id: str,
+        context: CallContext,
+        executor: RunsTools,
+        note: RequestNote,
     ) -> ToolMessage:
         started = time.perf_counter()
-        note = RequestNote(self._definition.request)
         try:
-            result = await (stand_in or self._executor).run(self._definition, arguments, context, observer=note)
+            result = await executor.run(self._definition, arguments, context, observer=note)
         except ToolFailure as failure:
             return self._message(call_id, failure.for_model, failure.code, _since(started), note)
         except Exception:  # noqa: BLE001 - a fault of ours in one tool must not end a call that can go on without it
@@ -94,13 +166,17 @@ class HttpTool(BaseTool):
             return self._message(call_id, words, "internal_error", _since(started), note)
         return self._message(call_id, result.text, None, result.elapsed_ms, note)
 
-    def _message(self, call_id: str, text: str, error: str | None, elapsed_ms: float, note: RequestNote) -> ToolMessage:
+    def _message(
+        self, call_id: str, text: str, error: str | None, elapsed_ms: float, note: RequestNote, *, ok: bool = False
+    ) -> ToolMessage:
+        """``ok``: it is no failure, whatever ``error`` says of it."""
+        ok = ok or error is None
         return ToolMessage(
             content=text,
             tool_call_id=call_id,
             name=self.name,
-            status="error" if error else "success",
-            artifact=ToolOutcome(error is None, error, elapsed_ms, note.request(), note.status),
+            status="success" if ok else "error",
+            artifact=ToolOutcome(ok, error, elapsed_ms, note.request(), note.status),
         )
 
     def _run(self, *args: Any, **kwargs: Any) -> Any:

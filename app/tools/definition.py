@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from app.tools.auth.definition import Authorisation
+from app.tools.conduct import Conduct
 
 # A token of RFC 9110, 9.1; CONNECT and TRACE are for proxies and are not taken.
 Method = str
@@ -186,11 +187,13 @@ class CallContext:
         turn_id: For logs and idempotency keys.
         variables: Call variables, for bound parameters.
         deadline: ``asyncio`` loop time at which the turn must be over.
+        conduct: Confirmations, fillers, and calls that outlive the turn; None: an operator's call, outside of a turn.
     """
 
     turn_id: str
     variables: Mapping[str, str]
     deadline: float
+    conduct: Conduct | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

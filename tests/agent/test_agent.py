@@ -189,7 +189,7 @@ async def test_the_step_limit_allows_that_many_rounds_and_no_more(bench: MakeBen
 
 async def test_the_deadline_ends_a_model_that_hangs_and_a_tool_that_hangs(bench: MakeBench) -> None:
     async with raw_server(None) as server:
-        made = bench([60.0, "late"], [call("look_up")], ["late"], tools=(tool(server.url + "/x"),))
+        made = bench([60.0, "late"], [call("look_up")], [0.1, "late"], tools=(tool(server.url + "/x"),))
         for _ in range(2):
             before = asyncio.get_running_loop().time()
             with pytest.raises(TurnTimeout):
@@ -318,10 +318,13 @@ async def test_an_action_said_with_words_ends_the_turn_at_once(bench: MakeBench)
     assert names == ["end_call", "transfer_call", "send_brochure"]
 
 
-async def test_an_action_without_words_lets_the_model_speak_and_the_last_one_wins(bench: MakeBench) -> None:
+async def test_an_action_without_words_lets_the_model_speak_and_the_one_that_leaves_comes_last(bench: MakeBench) -> None:
     made = bench([call("transfer_call", {"target": "sales"})], ["No, wait.", call("send_brochure")])
     events, done = await run(made.agent, turn(actions=ACTIONS))
-    assert [each for each in events if isinstance(each, ActionRequested)] == [ActionRequested("send brochure", "")]
+    assert [each for each in events if isinstance(each, ActionRequested)] == [
+        ActionRequested("send brochure", ""),
+        ActionRequested("transfer", "sales"),
+    ]
     assert done.text == "No, wait."
 
 
