@@ -157,6 +157,34 @@ def _schema(required: bool = True, **properties: Mapping[str, Any]) -> dict[str,
 _NUMBER: Final = {"type": "string", "description": "Six digits, as on the contract.", "pattern": "^[0-9]{6}$"}
 
 # As a form sends them; ``days`` ago, by whom.
+# Name, value, servers, description, who stored it, and how many days ago.
+SECRETS: Final[tuple[tuple[str, str, tuple[str, ...], str, str, float], ...]] = (
+    (
+        "noc-api-token",
+        "only-an-example-of-a-token",
+        ("https://noc.kestrel.example",),
+        "Measures lines and opens tickets; from the network centre, ext. 4410",
+        "admin",
+        31.0,
+    ),
+    (
+        "billing-password",
+        "only-an-example-of-a-password",
+        ("https://billing.kestrel.example",),
+        "User asterisk-ai, may only read invoices. Ends in December",
+        "maria",
+        26.4,
+    ),
+    (
+        "porting-client-secret",
+        "only-an-example-of-a-secret",
+        ("https://login.porting.example", "https://api.porting.example"),
+        "For the porting centre's new interface",
+        "maria",
+        2.1,
+    ),
+)
+
 TOOLS: Final[tuple[tuple[dict[str, Any], str, float], ...]] = (
     (
         {
@@ -199,6 +227,7 @@ TOOLS: Final[tuple[tuple[dict[str, Any], str, float], ...]] = (
                     "caller": "{{ call.caller_number }}",
                 },
             },
+            "authorisation": {"type": "bearer", "token": "noc-api-token"},
         },
         "aisha",
         30.15,
@@ -213,6 +242,7 @@ TOOLS: Final[tuple[tuple[dict[str, Any], str, float], ...]] = (
                 "url": "https://billing.kestrel.example/invoices",
                 "query": {"customer": "{{ customer }}", "last": 1},
             },
+            "authorisation": {"type": "basic", "username": "asterisk-ai", "password": "billing-password"},
         },
         "maria",
         25.6,

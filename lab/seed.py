@@ -20,6 +20,9 @@ from sqlalchemy import func, select, update
 from app.accounts.accounts import Accounts, open_accounts
 from app.accounts.identity import User
 from app.core.permissions import Role
+from app.core.sealing import Sealer
+from app.core.security import load_secret_key
+from app.core.settings import Settings
 from app.db.audit import Actor, acting
 from app.db.database import Database
 from app.db.seed import PROMPT_NAME
@@ -31,6 +34,7 @@ from app.models.base import Base, utc_now
 from app.prompts.store import PromptStore
 from app.tools.store import ToolStore
 from app.tools.validation import parse_definition
+from app.tools.vault.store import SecretStore
 from lab.company import (
     ADDRESSES,
     CALLERS,
@@ -40,6 +44,7 @@ from lab.company import (
     PRICES,
     PROMPTS,
     SECOND_MODEL,
+    SECRETS,
     TOOLS,
     USERS,
     Dialogue,
@@ -49,7 +54,7 @@ from lab.company import (
 PBX: Final = "kestrel-pbx"
 FIRST: Final = "admin"
 # Columns that say when something was done.
-_MOMENTS: Final = ("at", "created_at", "updated_at")
+_MOMENTS: Final = ("at", "created_at", "updated_at", "value_set_at")
 # How busy each hour of the day is, in UTC, beside the others.
 _BUSY: Final = (1, 1, 1, 1, 1, 2, 4, 9, 18, 24, 26, 22, 17, 20, 24, 22, 19, 16, 13, 9, 6, 4, 2, 1)
 
@@ -61,6 +66,7 @@ class Seeded:
     Attributes:
         prompt_id: Has several versions, and a draft that is not published.
         tool_id: Has two versions, and a secret.
+        secret_id: A tool signs in with it.
         conversation_id, turn_id: With tools in it, and a turn of it.
         failed_turn_id: A turn that failed.
         audit_id: A line with something before and after.
@@ -69,6 +75,7 @@ class Seeded:
     prompt_id: int
     draft_id: int
     tool_id: int
+    secret_id: int
     user_id: int
     token_id: int
     conversation_id: int
@@ -96,6 +103,7 @@ async def seed(url: str, *, conversations: int = 140, now: datetime | None = Non
         accounts = open_accounts(database, first=FIRST)
         users = await _users(past, accounts)
         token = await _tokens(past, accounts, users, now)
+        secret = await _secrets(past, database, url)
         tools = await _tools(past, ToolStore(database))
         prompts = await _prompts(past, PromptStore(database))
         turns = list(_turns(prompts, conversations, now))
@@ -112,6 +120,7 @@ async def seed(url: str, *, conversations: int = 140, now: datetime | None = Non
             prompt_id=prompts["receptionist"],
             draft_id=prompts["number porting"],
             tool_id=tools["look_up_customer"],
+            secret_id=secret,
             user_id=users["tom"].id or 0,
             token_id=token,
             conversation_id=conversation,
@@ -164,6 +173,20 @@ async def _tokens(past: _Past, accounts: Accounts, users: dict[str, User], now: 
             users["jonas"], name="wallboard", role=Role.VIEWER, expires_at=now + timedelta(days=70)
         )
     return record.id
+
+
+async def _secrets(past: _Past, database: Database, url: str) -> int:
+    # The key that a service on this database will have, too.
+    settings = Settings(_env_file=None, database_url=url)
+    store = SecretStore(database, await asyncio.to_thread(Sealer, load_secret_key(settings)))
+    made = {}
+    for name, value, servers, description, by, days in SECRETS:
+        async with past.ago(days, by):
+            record = await store.create(name, value, servers=servers, description=description, by=by)
+        made[name] = record.id
+    async with past.ago(3.4, "maria"):
+        await store.change("billing-password", value="another-example-of-a-password", by="maria")
+    return made["noc-api-token"]
 
 
 async def _tools(past: _Past, store: ToolStore) -> dict[str, int]:

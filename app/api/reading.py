@@ -155,13 +155,17 @@ async def _database(parts: Parts) -> DatabaseBody:
         await parts.database.ping()
     except DatabaseError as failure:
         error = str(failure)
-    stale = [s for s in (parts.prompt_catalog.status.stale_since, parts.tool_catalog.status.stale_since) if s]
+    catalogs = (parts.prompt_catalog, parts.tool_catalog, parts.secret_catalog)
+    stale = [each.status.stale_since for each in catalogs if each.status.stale_since]
+    unreadable = len(parts.secret_catalog.unreadable())
     return DatabaseBody(
-        level="error" if error else "warning" if stale else "ok",
+        level="error" if error else "warning" if stale or unreadable else "ok",
         detail=parts.database.describe(),
         error=error,
         prompts=len(parts.prompt_catalog.all()),
         tools=len(parts.tool_catalog.all()),
+        secrets=len(parts.secret_catalog.current()),
+        secrets_unreadable=unreadable,
         stale_since=min(stale, default=None),
     )
 

@@ -280,6 +280,60 @@ def import_prompts(
     _run(env_file, import_, source=file, dry_run=dry_run, note=note)
 
 
+secrets = typer.Typer(
+    help="Store what tools sign in with, and change the key it is encrypted with.", no_args_is_help=True
+)
+cli.add_typer(secrets, name="secrets")
+
+
+@secrets.command("list")
+def list_secrets(env_file: EnvFile = DEFAULT_ENV) -> None:
+    """List the secrets: where each may be sent, and who uses it. Never their values."""
+    from app.cli.secrets import show
+
+    _run(env_file, show)
+
+
+@secrets.command("set")
+def set_secret(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Letters, digits, - _ and . such as crm-token.")],
+    server: Annotated[
+        list[str] | None,
+        typer.Option(metavar="URL", help="A server that may get it; may be repeated. A new one needs one at least."),
+    ] = None,
+    description: Annotated[str | None, typer.Option(metavar="TEXT", help="For your colleagues.")] = None,
+    env_file: EnvFile = DEFAULT_ENV,
+) -> None:
+    """Store a secret, or replace its value. The value is asked for, or read whole from a pipe or a file."""
+    from app.cli.secrets import read_value, set_value
+
+    value = str(typer.prompt("Value", hide_input=True)) if sys.stdin.isatty() else read_value()
+    _run(env_file, set_value, name=name, value=value, servers=tuple(server or ()), description=description)
+
+
+@secrets.command("rotate")
+def rotate_secrets(
+    old_key_file: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="The SECRET_KEY from before; - is standard input. Else SECRET_KEY_PREVIOUS."),
+    ] = None,
+    env_file: EnvFile = DEFAULT_ENV,
+) -> None:
+    """Encrypt all secrets with the SECRET_KEY of today. It may be broken off, and run beside the service.
+
+    Exit code: 0 when all can be read with that key.
+    """
+    from rich.console import Console
+
+    from app.cli.running import run_quietly
+    from app.cli.secrets import rotate
+    from app.core.settings import load_settings
+
+    settings = load_settings(env_file)
+    console = Console(highlight=False, soft_wrap=True)
+    raise typer.Exit(0 if run_quietly(settings, rotate(settings, console, old_key_file=old_key_file)) else 1)
+
+
 def _new_password(generate: bool) -> str:
     if generate:
         from app.core.security import readable_password

@@ -18,7 +18,9 @@ from app.doctor.database import check_database
 from app.doctor.finding import Finding, fail
 from app.doctor.memory import check_memory
 from app.doctor.models import check_models
+from app.doctor.secrets import check_secrets
 from app.doctor.settings import check_settings
+from app.doctor.tools import check_tools
 from app.doctor.web import check_web
 
 log = structlog.get_logger(__name__)
@@ -34,6 +36,8 @@ CHECKS = (
     Check("memory", check_memory),
     Check("database", check_database),
     Check("web", check_web),
+    Check("secrets", check_secrets),
+    Check("tools", check_tools),
     Check("clock", check_clock),
 )
 

@@ -63,6 +63,11 @@ class DatabaseBody(BaseModel):
     error: str | None = Field(description="Why it does not answer.")
     prompts: int = Field(description="Published ones, as calls see them now.", examples=[1])
     tools: int = Field(description="All of them, as calls see them now.", examples=[1])
+    secrets: int = Field(description="All of them, as calls see them now.", examples=[2])
+    secrets_unreadable: int = Field(
+        description="Of these, what was stored with another `SECRET_KEY`: tools that need it cannot be called.",
+        examples=[0],
+    )
     stale_since: datetime | None = Field(description="Since when what calls see may be old; null: it is fresh.")
 
 
