@@ -18,6 +18,7 @@ from bench.leak import find_leaks
 from bench.measure import Bench
 from bench.pages import measure_pages
 from bench.report import save, show
+from bench.tool import measure_tool
 from bench.volume import Volume
 from bench.workloads import FULL, QUICK, SMOKE, Plan
 from lab.errors import LabError
@@ -64,7 +65,11 @@ def main() -> int:
     """Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
-        "what", nargs="?", choices=("speed", "leak", "pages", "history"), default="speed", help="speed is the default"
+        "what",
+        nargs="?",
+        choices=("speed", "leak", "pages", "history", "tool"),
+        default="speed",
+        help="speed is the default",
     )
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", dest="mode", action="store_const", const="quick", help="under two minutes")
@@ -76,6 +81,9 @@ def main() -> int:
     arguments = parser.parse_args()
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
     mode = arguments.mode or "full"
+    if arguments.what == "tool":
+        with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+            return measure_tool(Path(folder), {"full": 5_000, "quick": 1_000, "smoke": 20}[mode], console)
     patience = 0.0 if mode == "smoke" else arguments.patience
     if arguments.what == "leak":
         work = _leak(arguments.calls, console)
