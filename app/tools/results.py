@@ -87,6 +87,8 @@ def in_words(tool: ToolDefinition, response: Response) -> str:
         ToolResultUnusable: a selection or a template is given, and does not fit what came.
     """
     spec = tool.result
+    if own := _own_words(spec, response.status):
+        return own
     if not spec.select and not spec.template:
         return _as_it_is(response, spec.max_bytes)
     if not response.body.strip() and not spec.template:
@@ -112,8 +114,7 @@ def in_words(tool: ToolDefinition, response: Response) -> str:
 def failure_words(tool: ToolDefinition, response: Response) -> str:
     """What the model is told about a status that is no success: what the operator says of it, or else what we do."""
     status, content_type, charset, body = response.status, response.content_type, response.charset, response.body
-    own = tool.result.statuses.get(str(status)) or tool.result.statuses.get(f"{status // 100}xx")
-    if own:
+    if own := _own_words(tool.result, status):
         return own
     if status in (401, 403):
         words = "refused access; nothing that you say can change it"
@@ -141,6 +142,10 @@ _NOTHING: Final = "The request succeeded, and found nothing: there is no data fo
 
 class _NoData(Exception):
     """The response is nothing to select from. Holds nothing of what came."""
+
+
+def _own_words(spec: ResultSpec, status: int) -> str | None:
+    return spec.statuses.get(str(status)) or spec.statuses.get(f"{status // 100}xx")
 
 
 def _is_quick(spec: ResultSpec, response: Response) -> bool:

@@ -31,8 +31,9 @@ _log = structlog.get_logger(__name__)
 _MAX_TOOLS: Final = 2_000
 # Our time for a try ends so much before that of the call, so that it is told apart from a caller who hung up.
 _MARGIN: Final = 0.01
-# A timeout tells of the tool only where the try had its time: not when the turn was nearly over.
-_FAIR_TRY: Final = 1.0
+# A timeout tells of the tool only where the try had its time, and not when the turn was nearly over: half a second, or
+# half of its even share where that is less.
+_FAIR_SECONDS: Final = 0.5
 
 Attempt = Callable[[], Awaitable[Response]]
 Outcome = Response | ToolFailure | TimeoutError
@@ -255,7 +256,7 @@ def _down(tool: ToolDefinition, breaker: Breaker) -> ToolDown:
 
 
 def _was_fair(tool: ToolDefinition, given: float) -> bool:
-    return given >= min(_FAIR_TRY, tool.request.timeout / tries_of(tool)) * 0.9
+    return given >= min(_FAIR_SECONDS, tool.request.timeout / tries_of(tool) / 2)
 
 
 def _tells(failure: ToolFailure) -> bool | None:
