@@ -13,6 +13,9 @@ from bench.volume import DAYS, Volume
 # The floor: a login, and an answer that needs nothing.
 FLOOR: Final = "/api/me"
 
+# The name of the secret that is stored for its pages.
+SECRET: Final = "bench-token"
+
 # Routes whose time says nothing, and why.
 NOT_ASKED: Final[Mapping[str, str]] = {
     "/": "leads to /ui",
@@ -100,6 +103,9 @@ _ROUTES: Final = (
     "/ui/replay",
     "/ui/secrets",
     "/ui/secrets/new",
+    "/ui/secrets/{secret_id}",
+    "/ui/secrets/{secret_id}/delete",
+    "/ui/secrets/{secret_id}/value",
     "/ui/users",
     "/ui/users/new",
     "/ui/users/tokens",
@@ -144,6 +150,7 @@ _ROUTES: Final = (
     "/api/audit",
     "/api/audit/{entry_id}",
     "/api/secrets",
+    "/api/secrets/{name}",
     "/api/users",
     "/api/users/{user_id}",
     "/api/tokens",
@@ -166,6 +173,9 @@ def addresses(now: datetime, volume: Volume, made: Mapping[str, int]) -> list[st
         # Of a version.
         "number": "1",
         "order_id": "A1042",
+        # The only secret; see bench.pages.
+        "secret_id": "1",
+        "name": SECRET,
         "conversation_id": str(max(1, conversations // 2)),
         "turn_id": f"{volume.turns // 2:016x}",
         "far_page": str(conversations // 50),

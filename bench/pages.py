@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.db.database import Database
-from bench.addresses import FLOOR, addresses
+from bench.addresses import FLOOR, SECRET, addresses
 from bench.report import RESULTS
 from bench.volume import DAYS, Volume, fill
 from lab.errors import LabFailed
@@ -110,6 +110,7 @@ async def _ask(kind: str, url: str, folder: Path, volume: Volume) -> list[Timed]
             "user_id": await _make(http, f"{service.url}/api/users", {"name": "ann", "password": _PASSWORD}),
             "token_id": await _make(http, f"{service.url}/api/tokens", {"name": "deploy"}),
         }
+        await _store_secret(http, f"{service.url}/api/secrets")
         asked = addresses(datetime.now(UTC), volume, made)
         return [await _time(http, kind, service.url, address) for address in asked]
 
@@ -119,6 +120,13 @@ async def _make(http: aiohttp.ClientSession, url: str, body: Mapping[str, str]) 
         if answer.status != 201:
             raise LabFailed(f"{url} answered {answer.status}: {await answer.text()}")
         return int((await answer.json())["id"])
+
+
+async def _store_secret(http: aiohttp.ClientSession, url: str) -> None:
+    body = {"name": SECRET, "value": "only-an-example", "servers": ["https://api.example.com"]}
+    async with http.post(url, json=body) as answer:
+        if answer.status != 201:
+            raise LabFailed(f"{url} answered {answer.status}: {await answer.text()}")
 
 
 async def _time(http: aiohttp.ClientSession, kind: str, url: str, address: str) -> Timed:
