@@ -13,8 +13,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from app.tools.auth.in_clear import in_clear
 from app.tools.bound import visible_parameters
-from app.tools.definition import ToolDefinition
+from app.tools.definition import RequestSpec, ToolDefinition
 
 EVERY: Final = "every"
 _MAX_DEPTH: Final = 20
@@ -52,6 +53,9 @@ def warnings_of(definition: ToolDefinition, providers: Collection[str]) -> tuple
             everything.
     """
     found: dict[SchemaWarning, None] = {}
+    if isinstance(definition.request, RequestSpec):
+        for each in in_clear(definition.authorisation, definition.request.url):
+            found[SchemaWarning("every", each.field, each.message)] = None
     for warning in _warnings(visible_parameters(definition), providers):
         found[warning] = None
         if len(found) == _MAX_WARNINGS:

@@ -1,11 +1,22 @@
-"""What an operation wants by way of login, in words: keys and tokens are for the operator to add."""
+"""What an operation wants by way of login, in words: the operator stores the secret, and chooses the login.
+
+No login is proposed with the tool itself: it would name a secret that is not stored, and such a tool is not saved."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from app.tools.openapi.references import ReferenceLost, References
+
+_STORE: Final = "store it as a secret, and choose the login"
+_PLACEHOLDER: Final = "{{ secret.name }}"
+# By which grant a tool gets its tokens where the document names this flow, the better ones first.
+_GRANTS: Final = {
+    "clientCredentials": "client_credentials",
+    "authorizationCode": "refresh_token, after logging in once by hand",
+    "deviceAuthorization": "refresh_token, after logging in once by hand",
+}
 
 
 def hints(
@@ -34,22 +45,39 @@ def _hint(name: str, scheme: Mapping[str, Any], given: set[str]) -> str | None:
     kind, place, key = scheme.get("type"), scheme.get("in"), str(scheme.get("name", ""))[:60]
     if kind == "apiKey":
         if place == "header":
-            return None if key.lower() in given else f"It wants an API key: add it as the header {key}."
+            return None if key.lower() in given else f"It wants an API key: {_STORE} API key, in the header {key}."
         if place == "query":
-            return f"It wants an API key: add it to the query as {key}."
-        return f"It wants an API key in the cookie {key}: add a header Cookie with {key}=..."
+            return f"It wants an API key: {_STORE} API key, in the query as {key}."
+        return f"It wants an API key in the cookie {key}: store it as a secret, and write Cookie: {key}={_PLACEHOLDER}."
+    if kind == "mutualTLS":
+        return "It wants a client certificate: store it and its key as secrets, and name them in the tool's login."
     if "authorization" in given:
         return None
     if kind == "http" and str(scheme.get("scheme", "")).lower() == "basic":
-        return "It wants a user name and password: add the header Authorization with Basic and both in base64."
+        return "It wants a user name and password: store the password as a secret, and choose the login Basic."
+    if kind == "http" and str(scheme.get("scheme", "bearer")).lower() == "bearer":
+        return f"It wants a token: {_STORE} Bearer."
     if kind == "http":
-        word = str(scheme.get("scheme", "Bearer"))[:20].title()
-        return f"It wants a token: add the header Authorization with {word} and the token."
-    if kind in ("oauth2", "openIdConnect"):
+        word = str(scheme.get("scheme"))[:20].title()
         return (
-            f"It wants a token of {name} (OAuth 2): add one that does not expire as the header Authorization, with "
-            "Bearer before it. Tokens are not renewed here."
+            f"It wants the login {word}: write the header Authorization: {word} {_PLACEHOLDER}, if it stays the same."
         )
-    if kind == "mutualTLS":
-        return "It wants a client certificate, which is not supported."
+    if kind == "oauth2":
+        return _oauth(name, scheme.get("flows"))
+    if kind == "openIdConnect":
+        return (
+            f"It wants a token of {name} (OpenID Connect): choose the login OAuth 2; its makers tell the token address."
+        )
     return f"It wants the login {name}, of a kind that is not known here."
+
+
+def _oauth(name: str, flows: Any) -> str:
+    """Which grant to choose, and where the token comes from, as far as the document says it."""
+    found = flows if isinstance(flows, Mapping) else {}
+    for flow, grant in _GRANTS.items():
+        known = found.get(flow)
+        if isinstance(known, Mapping):
+            url = known.get("tokenUrl")
+            where = f" and the token address {url[:200]}" if isinstance(url, str) and url.isprintable() and url else ""
+            return f"It wants a token of {name} (OAuth 2): choose the login OAuth 2 with the grant {grant}{where}."
+    return f"It wants a token of {name} (OAuth 2), by a way that needs a person each time. Ask its makers for another."

@@ -77,7 +77,7 @@ def test_path_query_and_header_become_arguments(store: Plan) -> None:
     }
     assert found.parameters["properties"]["fields"]["type"] == "string"
     notes = operation(store, "getPetById").notes
-    assert "It wants an API key: add it as the header X-Api-Key." in notes
+    assert "It wants an API key: store it as a secret, and choose the login API key, in the header X-Api-Key." in notes
     assert any("cookie session is left out" in note for note in notes)
     request = render(found, {"petId": 12, "fields": "a,b"}, {})
     assert request.url == "https://eu.petstore.example/api/v3/pet/12?fields=a%2Cb"
