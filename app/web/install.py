@@ -16,6 +16,7 @@ from app.web import (
     audit,
     calls,
     dashboard,
+    mcp,
     playground,
     prompt_edit,
     prompt_life,
@@ -25,8 +26,10 @@ from app.web import (
     secrets,
     settings,
     start,
+    tool_drafts,
     tool_edit,
     tool_import,
+    tool_python,
     tools,
     users,
 )
@@ -43,8 +46,11 @@ router.include_router(prompt_life.router)
 router.include_router(tools.router)
 # Before tool_edit, whose /ui/tools/{id} would take /ui/tools/import for one.
 router.include_router(tool_import.router)
+router.include_router(tool_drafts.router)
+router.include_router(tool_python.router)
 router.include_router(tool_edit.router)
 router.include_router(secrets.router)
+router.include_router(mcp.router)
 router.include_router(users.router)
 router.include_router(account.router)
 router.include_router(audit.router)

@@ -75,7 +75,9 @@ async def test_a_name_that_is_taken_gets_the_servers_before_it(client: httpx2.As
     async with running("new") as server:
         for name in ("shop", "Other shop"):
             at = f"{ADDRESS}/{(await registered(client, name=name, url=server.url))['id']}"
-            taken = (await client.post(f"{at}/tools", json={"tools": [{"tool": "counts"}]})).json()["tools"]
+            answer = await client.post(f"{at}/tools", json={"tools": [{"tool": "counts"}]})
+            assert answer.status_code == 200, answer.text
+            taken = answer.json()["tools"]
         assert taken[0]["name"] == "Other_shop_counts"
         clash = await client.post(f"{at}/tools", json={"tools": [{"tool": "big", "name": "counts"}]})
         assert clash.status_code == 409

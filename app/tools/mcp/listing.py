@@ -136,6 +136,10 @@ def _parameters(offered: OfferedTool, notes: Notes) -> Mapping[str, Any]:
         raise ToolInvalid(
             f"Its schema has {size:,} bytes; at most {_MAX_SCHEMA_BYTES:,} are taken.", field="parameters"
         )
+    said = set(offered.schema) & {"properties", "$ref", "allOf", "anyOf", "oneOf"}
+    if offered.schema.get("type", "object") == "object" and not any(offered.schema[word] for word in said):
+        # The reader makes a text of an object that says nothing of itself; here it means that there are no arguments.
+        return {"type": "object", "properties": {}}
     schema = SchemaReader(References(offered.schema)).read(offered.schema, notes)
     if schema.get("type", "object") != "object":
         raise ToolInvalid("Its arguments are no object with named parameters.", field="parameters")
