@@ -82,18 +82,24 @@ class ToolCallBody(BaseModel):
     arguments: dict[str, Any] = Field(examples=[{"order_id": "A1234"}])
     result: str = Field(examples=['{"status": "shipped"}'])
     ok: bool
-    error: str | None = Field(description="The code of what went wrong.", examples=[None])
+    error: str | None = Field(
+        description="The code of what went wrong; `confirmation_needed`, with `ok`: it waits for the caller's yes.",
+        examples=[None],
+    )
     start_ms: float = Field(examples=[300.1])
     elapsed_ms: float = Field(examples=[120.4])
     request: ToolRequestBody | None = Field(default=None, description="Null: nothing was sent, or it is not kept.")
     http_status: int | None = Field(default=None, description="Null: there was no response.", examples=[200])
+    filler: str = Field(
+        default="", description="The sentence for the caller that fell due while it ran; empty: none.", examples=[""]
+    )
 
 
 class SpanBody(BaseModel):
     """A part of a turn's time; parts may lie within each other."""
 
     part: str = Field(
-        description="`ari`, `memory`, `model`, `first_text`, `tool` or `delivery`.",
+        description="`ari`, `memory`, `model`, `first_text`, `tool`, `confirmation`, `filler` or `delivery`.",
         examples=["model"],
     )
     name: str = Field(description="The tool or the model; `load` or `save`.", examples=["openai:gpt-6-luna"])

@@ -80,6 +80,10 @@ def _parts(spans: Sequence[Mapping[str, Any]], *, answered: bool) -> Iterable[_P
                 yield "memory", words.get(name, "Memory"), "", [whole]
             case "tool":
                 yield "tool", "Tool", name, [whole]
+            case "confirmation":
+                yield "tool", "Tool: waits for the caller's yes", name, [whole]
+            case "filler":
+                yield "tool", "Filler sentence, for a voice to say, of", name, [whole]
             case "model":
                 yield from _model(whole, name, tools, first_text, answered=answered)
 

@@ -135,8 +135,8 @@ async def test_a_turn_that_cannot_wait_longer_is_told_that_it_is_on_its_way(benc
     made = bench(CALL, ["It is on its way."], tools=(order(shop),))
     request = await interrupted(made, shop)
     before = asyncio.get_running_loop().time()
-    _, done = await run(made.agent, turn("and?", seconds=0.6))
-    assert 0.25 < asyncio.get_running_loop().time() - before < 0.5
+    _, done = await run(made.agent, turn("and?", seconds=1.0))
+    assert 0.45 < asyncio.get_running_loop().time() - before < 1.0
     assert done.turn == 2
     result = made.requests[1][3]
     assert isinstance(result, ToolMessage)

@@ -60,13 +60,22 @@ export class Turn {
     this.steps.append(box);
   }
 
+  /** A sentence that a voice would say now. */
+  on_tool_slow({ call_id, text }) {
+    const tool = this.tools.get(call_id);
+    if (!tool) return;
+    tool.state.textContent = "takes its time …";
+    this.steps.append(el("p", { class: "asked" }, "While the caller waits, a voice would say: ", el("q", {}, text)));
+  }
+
   on_tool_finished({ call_id, ok, result, error, elapsed_ms }) {
     const tool = this.tools.get(call_id);
     if (!tool) return;
-    tool.state.className = ok ? "state ok" : "state error";
-    tool.state.textContent = `${ok ? "answered" : "failed"} after ${ms(elapsed_ms)}`;
-    if (!ok) tool.body.append(el("p", {}, this.words.tool_errors[error] ?? `It failed: ${error}.`));
-    tool.body.append(...block(ok ? "Result, as the model got it" : "What the model was told", pretty(result)));
+    const waits = ok && error !== null;
+    tool.state.className = waits ? "state warning" : ok ? "state ok" : "state error";
+    tool.state.textContent = waits ? "waits for the caller's yes" : `${ok ? "answered" : "failed"} after ${ms(elapsed_ms)}`;
+    if (error !== null) tool.body.append(el("p", {}, this.words.tool_errors[error] ?? `It failed: ${error}.`));
+    tool.body.append(...block(ok && !waits ? "Result, as the model got it" : "What the model was told", pretty(result)));
   }
 
   on_action({ action, data }) {
@@ -183,7 +192,7 @@ export class Turn {
 
   row(span, data, step) {
     const names = { load: "Memory: recall", save: "Memory: keep" };
-    let label = { memory: names[span.name] ?? "Memory", model: span.name, first_text: "Until the first words", tool: `Tool ${span.name}` }[span.part] ?? span.part;
+    let label = { memory: names[span.name] ?? "Memory", model: span.name, first_text: "Until the first words", tool: `Tool ${span.name}`, confirmation: `Tool ${span.name}: waits for the caller's yes`, filler: `Filler sentence of ${span.name}` }[span.part] ?? span.part;
     if (span.part === "step") {
       const usage = data.steps[step.count];
       step.count += 1;
