@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, time, timedelta
 from typing import Final
 from urllib.parse import urlsplit
@@ -24,7 +25,9 @@ from app.schemas.status import (
     ProviderBody,
     ServiceBody,
     StatusBody,
+    ToolStateBody,
 )
+from app.tools.behaviour.governor import ToolState
 
 _NOT_CONFIGURED: Final = (
     "Not configured, so no calls come in. Set ASTERISK_ARI_URL (such as http://127.0.0.1:8088), ASTERISK_ARI_USERNAME "
@@ -53,6 +56,7 @@ async def read_status(parts: Parts) -> StatusBody:
             fallback=str(parts.models.fallback) if parts.models.fallback else None,
         ),
         providers=[_provider(parts, status) for status in parts.models.statuses()],
+        tools=[_tool(state) for state in parts.executor.states()],
     )
 
 
@@ -135,6 +139,18 @@ def _ari_detail(status: AriStatus, url: str | None) -> str:
 def _without_login(url: str | None) -> str | None:
     """Readiness says the address to everybody, and some people write the password into it."""
     return url and urlsplit(url)._replace(netloc=urlsplit(url).netloc.rpartition("@")[2]).geturl()
+
+
+def _tool(state: ToolState) -> ToolStateBody:
+    return ToolStateBody(
+        id=state.id,
+        name=state.name,
+        state={"open": "down", "half_open": "probing"}.get(state.breaker, "failing" if state.failures else "working"),
+        failures=state.failures,
+        again_in_seconds=math.ceil(state.seconds),
+        running=state.running,
+        waiting=state.waiting,
+    )
 
 
 def _service(parts: Parts) -> ServiceBody:

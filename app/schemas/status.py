@@ -116,6 +116,20 @@ class HistoryBody(BaseModel):
     dropped: int = Field(description="Turns lost since the start: the database was away for too long.", examples=[0])
 
 
+class ToolStateBody(BaseModel):
+    """A tool that is down, failing or at work."""
+
+    id: int
+    name: str = Field(examples=["order_status"])
+    state: Literal["working", "failing", "down", "probing"] = Field(
+        description="`down`: it is not called after failures in a row. `probing`: one call tries whether it is up."
+    )
+    failures: int = Field(description="In a row.", examples=[5])
+    again_in_seconds: int = Field(description="Until a call tries it again, where it is down.", examples=[20])
+    running: int = Field(description="Calls under way.", examples=[0])
+    waiting: int = Field(description="Calls that wait for one of its places.", examples=[0])
+
+
 class StatusBody(BaseModel):
     """Everything that the status page shows. `level`: `ok`, `warning`, `error`, or `off` for what is not configured."""
 
@@ -130,6 +144,7 @@ class StatusBody(BaseModel):
     )
     model: ModelBody
     providers: list[ProviderBody]
+    tools: list[ToolStateBody] = Field(description="Those that are down, failing or at work, by name; no others.")
 
 
 class ReadinessBody(BaseModel):

@@ -11,6 +11,7 @@ import pytest
 from app.api.parts import Parts
 from app.ari.config import AriState
 from app.db.errors import DatabaseUnavailable
+from app.tools.behaviour.governor import ToolState
 from tests.api.conftest import CallsStatusStub, Stub, connected, waiting
 
 
@@ -28,6 +29,25 @@ async def test_the_status_names_everything_that_is_in_use_and_why(client: httpx2
     levels = {provider["name"]: provider["level"] for provider in status["providers"]}
     assert (levels["openai"], levels["demo"]) == ("off", "ok")
     assert status["service"]["version"] == "1.2.3"
+
+
+async def test_tools_that_are_down_are_named_until_they_work_again(
+    client: httpx2.AsyncClient, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (await client.get("/api/status")).json()["tools"] == []
+    assert "None is down" in (await client.get("/ui")).text
+    states = [
+        ToolState(1, "order_status", "open", 5, 19.2, 0, 0),
+        ToolState(2, "book_table", "half_open", 1, 1.0, 1, 0),
+        ToolState(3, "weather", "closed", 0, 0.0, 2, 1),
+    ]
+    monkeypatch.setattr(parts.executor, "states", lambda: states)
+    tools = (await client.get("/api/status")).json()["tools"]
+    assert [(tool["name"], tool["state"], tool["again_in_seconds"]) for tool in tools] == [
+        ("order_status", "down", 20),
+        ("book_table", "probing", 1),
+        ("weather", "working", 0),
+    ]
 
 
 async def test_no_secret_is_in_the_status(client: httpx2.AsyncClient) -> None:
