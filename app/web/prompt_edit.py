@@ -25,14 +25,15 @@ from app.prompts.draft import PromptDraft
 from app.prompts.errors import PromptConflict, PromptNameTaken, PromptNotFound
 from app.prompts.records import PromptRecord, draft_of
 from app.schemas.prompt_fields import Finding, read_fields
+from app.web.action_words import KINDS, WAYS
 from app.web.forms import Form
 from app.web.pages import done, render
 from app.web.prompt_form import (
-    LABELS,
     Change,
     action_rows,
     changes_between,
     form_of,
+    labels_of,
     new_form,
     note_findings,
     typed_of,
@@ -241,7 +242,9 @@ async def _page(
         "default_timeout": parts.settings.ai_turn_timeout,
         "variables": await _variables(parts),
         "doubts": doubts or [],
-        "labels": LABELS,
+        "labels": labels_of(form),
+        "kinds": KINDS,
+        "ways": WAYS,
         "from_version": from_version,
         "conflict": conflict,
         "max_content": MAX_CONTENT_CHARS,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from app.prompts.draft import PromptDraft
 from app.prompts.portable import differences, written
-from app.prompts.prompt import Prompt
+from app.prompts.prompt import DIALPLAN, Prompt
 from app.schemas.prompt_fields import Finding
+from app.web.action_words import PARTS
 from app.web.forms import Form
 
 LABELS: Final[Mapping[str, str]] = {
@@ -45,11 +46,19 @@ _DEFAULTS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class ActionRow:
-    """A line of the actions, as typed; ``targets`` one a line."""
+    """A row of the actions, as typed; ``targets`` one a line."""
 
     name: str = ""
     description: str = ""
     targets: str = ""
+    via: str = DIALPLAN
+    place: str = ""
+    caller_id: str = ""
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was typed in it; the choice of who does it counts for nothing."""
+        return not any(text.strip() for text in (self.name, self.description, self.targets, self.place, self.caller_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +108,9 @@ def form_of(prompt: Prompt) -> Form:
             "action_name": [action.name for action in prompt.actions],
             "action_description": [action.description for action in prompt.actions],
             "action_targets": ["\n".join(action.targets) for action in prompt.actions],
+            "action_via": [action.via for action in prompt.actions],
+            "action_place": [action.place for action in prompt.actions],
+            "action_caller_id": [action.caller_id for action in prompt.actions],
         }
     )
 
@@ -115,6 +127,9 @@ def typed_of(form: Form) -> dict[str, Any]:
             "name": row.name.strip(),
             "description": row.description.strip(),
             "targets": [line.strip() for line in row.targets.split("\n") if line.strip()],
+            "via": row.via,
+            "place": row.place.strip(),
+            "caller_id": row.caller_id.strip(),
         }
         for row in action_rows(form, spare=False)
     ]
@@ -125,15 +140,30 @@ def note_findings(form: Form, findings: Sequence[Finding]) -> None:
     """Note beside their fields what is wrong; of a list, which of its rows."""
     for finding in findings:
         name, *path = finding.field.split(".")
+        if name == "actions" and len(path) > 1 and path[0].isdecimal() and path[1] in PARTS:
+            form.note(f"actions.{path[0]}.{path[1]}", finding.message)
+            continue
         row = f"Action {int(path[0]) + 1}: " if name == "actions" and path and path[0].isdecimal() else ""
         form.note(name if name in LABELS else "", row + finding.message)
 
 
+def labels_of(form: Form) -> Mapping[str, str]:
+    """What fields are called where their errors are listed, those of the actions' rows too."""
+    found = dict(LABELS)
+    for field in form.errors:
+        name, *path = field.split(".")
+        if name == "actions" and len(path) == 2:
+            found[field] = f"Action {int(path[0]) + 1}, {PARTS[path[1]]}"
+    return found
+
+
 def action_rows(form: Form, *, spare: bool = True) -> list[ActionRow]:
     """The actions as typed, without empty rows; with ``spare``, and some empty ones."""
-    names, descriptions, targets = (form.many(f"action_{part}") for part in ("name", "description", "targets"))
-    rows = [ActionRow(name, _at(descriptions, place), _at(targets, place)) for place, name in enumerate(names)]
-    found = [row for row in rows if row.name.strip() or row.description.strip() or row.targets.strip()]
+    names = form.many("action_name")
+    others = [form.many(f"action_{part}") for part in ("description", "targets", "via", "place", "caller_id")]
+    rows = [ActionRow(name, *(_at(values, place) for values in others)) for place, name in enumerate(names)]
+    # A form that is older than this field, or a script's, leaves out who does it.
+    found = [row if row.via else replace(row, via=DIALPLAN) for row in rows if not row.empty]
     return [*found, *[ActionRow()] * (_EMPTY_ROWS if spare else 0)]
 
 

@@ -16,6 +16,7 @@ from app.prompts.errors import PromptNotFound
 from app.prompts.portable import written
 from app.prompts.records import PromptRecord, PromptState
 from app.schemas.page import Search, Sorting
+from app.web.action_words import TITLES
 from app.web.pages import render
 from app.web.prompt_form import LABELS, changes_between, words
 
@@ -119,6 +120,7 @@ def show(request: Request, record: PromptRecord) -> HTMLResponse:
         content=record.prompt.content,
         facts=facts,
         actions=record.prompt.actions,
+        titles=TITLES,
         output_schema=words("output_schema", values["output_schema"]) if values["output_schema"] is not None else "",
         metadata=words("metadata", values["metadata"]) if values["metadata"] else "",
     )

@@ -17,7 +17,16 @@ FULL: dict[str, Any] = {
     "model": "demo",
     "temperature": 0.5,
     "tools": ["get_order_status"],
-    "actions": [{"name": "transfer", "description": "A person is wanted.", "targets": ["sales", "support"]}],
+    "actions": [
+        {
+            "name": "transfer",
+            "description": "A person is wanted.",
+            "targets": ["sales", "support"],
+            "via": "dialplan",
+            "place": "",
+            "caller_id": "",
+        }
+    ],
     "output_schema": {"type": "object", "properties": {"intent": {"type": "string"}}},
     "fallback": "Please call again.",
     "timeout": 8.5,

@@ -21,18 +21,21 @@ let variables = [...document.querySelectorAll("[data-variable]")].map((item) => 
 
 const decimal = (text) => text.trim().replace(",", ".");
 
+const PARTS = ["name", "description", "targets", "via", "place", "caller_id"];
+const control = (row, part) => row.querySelector(`[name="action_${part}"]`);
+
 function actionsOf() {
   return [...form.querySelectorAll(".action-row")]
     .map((row) => {
-      const [name, description, targets] = ["name", "description", "targets"].map(
-        (part) => row.querySelector(`[name="action_${part}"]`).value);
+      const [name, description, targets, via, where, caller] = PARTS.map((part) => control(row, part).value);
       return {
         name: name.trim(),
         description: description.trim(),
         targets: targets.split("\n").map((line) => line.trim()).filter(Boolean),
+        via, place: where.trim(), caller_id: caller.trim(),
       };
     })
-    .filter((action) => action.name || action.description || action.targets.length);
+    .filter((action) => action.name || action.description || action.targets.length || action.place || action.caller_id);
 }
 
 function toolsOf() {
@@ -95,7 +98,8 @@ function show({ problems, warnings, variables: all }) {
       if (ELSEWHERE.has(name) || type === "json_invalid" || found.has(name)) continue;
       // An empty field that nobody has come to yet is no mistake.
       if (level === "error" && !touched.has(name)) continue;
-      found.set(name, [message, level]);
+      const row = /^actions\.(\d+)/.exec(field);
+      found.set(name, [row ? `Action ${Number(row[1]) + 1}: ${message}` : message, level]);
     }
   }
   for (const name of new Set([...places.keys(), ...found.keys()])) {
@@ -178,20 +182,48 @@ function removable(row) {
   row.append(button);
 }
 
+/** What the chosen kind's list holds, and what happens, below the row while one types. */
+function helped(row) {
+  const line = el("p", { class: "muted kind-help", "aria-live": "polite" });
+  const say = () => {
+    const kind = [...document.getElementById("action-kinds").options].find((one) => one.value === control(row, "name").value.trim());
+    const { list, example, dialplan, ari } = kind?.dataset ?? {};
+    const done = kind ? (control(row, "via").value === "ari" || !dialplan ? ari : dialplan) : "";
+    const words = kind ? [`${kind.textContent}.`, list || "It takes no list.", example && `For example: ${example.split("  ").join(" or ")}.`, done] : [];
+    const text = words.filter(Boolean).join(" ");
+    if (line.textContent !== text) line.textContent = text;
+    row.querySelector("details").hidden = control(row, "name").value.trim() !== "originate";
+  };
+  row.addEventListener("input", say);
+  row.append(line);
+  say();
+}
+
 function addRow(values = []) {
   const row = pattern.cloneNode(true);
   number += 1;
   for (const label of row.querySelectorAll("label")) {
-    const id = label.htmlFor.replace(/\d+$/, number);
+    const id = label.htmlFor.replace(/\d+/, number);
     row.querySelector(`[id="${label.htmlFor}"]`).id = id;
     label.htmlFor = id;
     for (const part of label.querySelectorAll(".offscreen")) part.textContent = part.textContent.replace(/\d+/, number);
   }
-  row.querySelectorAll("input, textarea").forEach((input, at) => {
+  for (const line of row.querySelectorAll(".wrong, .kind-help")) line.remove();
+  PARTS.forEach((part, at) => {
+    const input = control(row, part);
+    input.removeAttribute("aria-invalid");
+    input.removeAttribute("aria-describedby");
+    if (part === "via") {
+      input.value = values[at] || "dialplan";
+      return;
+    }
     input.value = values[at] ?? "";
     input.removeAttribute("value");
     if (input.value) input.setAttribute("value", input.value);
   });
+  row.setAttribute("aria-label", `Action ${number}`);
+  row.querySelector("details").open = Boolean(values[4] || values[5]);
+  helped(row);
   removable(row);
   add.before(row);
   return row;
@@ -202,8 +234,12 @@ const shown = [...rows.querySelectorAll(".action-row")];
 (shown.at(-1) ?? rows).after(add);
 for (const row of shown) {
   const empty = [...row.querySelectorAll("input, textarea")].every((input) => input.value.trim() === "");
-  if (empty) row.remove();
-  else removable(row);
+  if (empty) {
+    row.remove();
+  } else {
+    helped(row);
+    removable(row);
+  }
 }
 
 // -- trying: the playground or a replay takes the draft over; coming back, everything is as it was
@@ -281,7 +317,7 @@ function restore() {
   for (const [name, value] of JSON.parse(stored)) values.set(name, [...(values.get(name) ?? []), value]);
   const all = (name) => values.get(name) ?? [];
   for (const row of rows.querySelectorAll(".action-row")) row.remove();
-  all("action_name").forEach((name, at) => addRow([name, all("action_description")[at], all("action_targets")[at]]));
+  all("action_name").forEach((_, at) => addRow(PARTS.map((part) => all(`action_${part}`)[at])));
   for (const control of form.elements) {
     if (!control.name || control.name.startsWith("action") || control.type === "file") continue;
     if (control.type === "checkbox" || control.type === "radio") control.checked = all(control.name).includes(control.value);
