@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, cast
+from collections.abc import Callable
+from typing import Annotated, Final, TypeVar, cast
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse
@@ -13,13 +14,16 @@ from app.api.guard import UserDep
 from app.api.parts import Parts, PartsDep
 from app.core.permissions import Permission
 from app.db.page import Sort
-from app.tools.vault.errors import SecretConflict
+from app.tools.vault.errors import SecretConflict, SecretInvalid
 from app.tools.vault.records import SecretRecord
+from app.tools.vault.rules import checked_description, checked_name, checked_servers, checked_value
 from app.tools.vault.usage import UsingTool
 from app.web.forms import Form
 from app.web.pages import ENVIRONMENT, done, render
 
 router = APIRouter(prefix="/ui/secrets")
+
+T = TypeVar("T")
 
 PAGE_SIZE: Final = 50
 # Beside the value, where another field is wrong: what was typed is not sent back.
@@ -79,6 +83,8 @@ async def create(request: Request, parts: PartsDep, user: UserDep) -> Response:
     name = form.text("name").strip()
     if not name:
         form.note("name", "Write something here: tools name the secret so.")
+    _note(form, checked_name, name)
+    _note_place(form)
     if form.ok:
         async with form.noting():
             record = await parts.secrets.create(
@@ -104,14 +110,16 @@ async def save(request: Request, parts: PartsDep, user: UserDep, secret_id: Id) 
     """Change servers and description. Of two at once the second is told, and keeps what they typed."""
     form = await Form.read(request)
     record = await parts.secrets.by_id(secret_id)
-    async with form.noting():
-        record = await parts.secrets.change(
-            record.name,
-            servers=_servers(form),
-            description=form.text("description"),
-            by=user.name,
-            expected=form.text("stamp") or None,
-        )
+    _note_place(form)
+    if form.ok:
+        async with form.noting():
+            record = await parts.secrets.change(
+                record.name,
+                servers=_servers(form),
+                description=form.text("description"),
+                by=user.name,
+                expected=form.text("stamp") or None,
+            )
     if form.ok:
         refused = [each.name for each in await _users(parts, record) if each.refused]
         if refused:
@@ -192,12 +200,24 @@ async def _users(parts: Parts, record: SecretRecord) -> list[UsingTool]:
 
 
 def _value(form: Form) -> str:
-    """What was typed as the value, taken out of the form, so that no page can show it."""
+    """What was typed as the value, taken out of the form, so that no page can show it; what is wrong is noted."""
     value = form.values.pop("value", "")
     form.lists.pop("value", None)
-    if not value.strip():
-        form.note("value", "The value is empty. Type or paste it.")
+    _note(form, checked_value, value)
     return value
+
+
+def _note_place(form: Form) -> None:
+    _note(form, checked_servers, _servers(form))
+    _note(form, checked_description, form.text("description"))
+
+
+def _note(form: Form, check: Callable[[T], object], typed: T) -> None:
+    """What the store would refuse, of each field: it tells the first alone."""
+    try:
+        check(typed)
+    except SecretInvalid as error:
+        form.note(error.field, str(error))
 
 
 def _servers(form: Form) -> list[str]:
