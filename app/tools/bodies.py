@@ -162,9 +162,9 @@ def _written(name: str, template: _PartTemplate, get: Get) -> Iterator[bytes]:
         filename = joined(template.filename, get)
         if filename and (problem := file_name_problem(filename)):
             raise Unwritable(problem, *(piece for piece in template.filename if isinstance(piece, Placeholder)))
-        if filename:
-            head += f'; filename="{in_quotes(filename)}"'
-            content_type = content_type or _TEXT_PART
+        # An empty one, too: that this part is a file is for the operator to say, and not for a value.
+        head += f'; filename="{in_quotes(filename)}"'
+        content_type = content_type or _TEXT_PART
     if content_type:
         head += f"\r\nContent-Type: {content_type}"
     for each in _each(template.value(get)):

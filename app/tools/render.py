@@ -34,6 +34,9 @@ from app.tools.placeholders import MISSING, Get, Placeholder, Text, placeholders
 # Those that send the arguments without a place of their own as JSON; any other method sends them in the query.
 METHODS_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 
+# More is sent by no conversation; the arguments of a model have 64 KB at most, a call variable has no limit of its own.
+MAX_BODY_BYTES: Final = 2**20
+
 # By these a schema may allow arguments that its ``properties`` do not name.
 _OPENING: Final = frozenset(
     {"additionalProperties", "patternProperties", "unevaluatedProperties", "$ref", "$dynamicRef", "dependentSchemas"}
@@ -139,6 +142,9 @@ class RequestTemplate:
             body, content_type = json_bytes(unused), JsonBody.content_type
         if body is not None and not (self._typed_content_type and _has_content_type(headers)):
             headers["Content-Type"] = content_type
+        if body is not None and len(body) > MAX_BODY_BYTES:
+            large = [each for each in self._used if len(plain(get(each))) > MAX_BODY_BYTES // 10]
+            raise Unwritable(f"would make a body of more than {MAX_BODY_BYTES:,} bytes", *large)
         url = self._url(get, unused)
         if not opened:
             return RenderedRequest(self._method, url, headers, body)
