@@ -55,7 +55,7 @@ from app.prompts.catalog import PromptCatalog
 from app.prompts.store import PromptStore
 from app.rehearsal.rehearsal import Rehearsal
 from app.tools.catalog import ToolCatalog
-from app.tools.definition import McpCall
+from app.tools.definition import McpCall, PythonCall
 from app.tools.guard.own_ports import OwnPorts
 from app.tools.guard.rules import Policy
 from app.tools.mcp.backend import McpBackend
@@ -63,6 +63,8 @@ from app.tools.mcp.catalog import McpServerCatalog
 from app.tools.mcp.opening import open_sessions
 from app.tools.mcp.store import McpServerStore
 from app.tools.opening import open_executor
+from app.tools.python.backend import PythonBackend
+from app.tools.python.registry import PythonTools
 from app.tools.store import ToolStore
 from app.tools.vault.catalog import SecretCatalog
 from app.tools.vault.store import SecretStore
@@ -129,12 +131,13 @@ async def open_parts(settings: Settings, *, calls: bool = True) -> AsyncIterator
             commands=settings.stdio_commands,
         )
         mcp_catalog.when_changed = mcp_sessions.refresh
+        python_tools = PythonTools()
         executor = open_executor(
             allowed,
             own_ports=own_ports,
             secrets=secret_catalog.current,
             refresh_tokens=secrets,
-            others={McpCall: McpBackend(mcp_sessions)},
+            others={McpCall: McpBackend(mcp_sessions), PythonCall: PythonBackend(python_tools)},
         )
         stack.push_async_callback(executor.aclose)
         agent = Agent(models, tool_catalog, executor, memory, settings)
@@ -203,6 +206,7 @@ async def open_parts(settings: Settings, *, calls: bool = True) -> AsyncIterator
             credentials=credentials_from(settings),
             accounts=accounts,
             secret_key=secret_key,
+            python_tools=python_tools,
             started_at=datetime.now(UTC),
             version=package_version(),
         )

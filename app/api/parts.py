@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from app.tools.mcp.catalog import McpServerCatalog
     from app.tools.mcp.sessions import McpSessions
     from app.tools.mcp.store import McpServerStore
+    from app.tools.python.registry import PythonTools
     from app.tools.store import ToolStore
     from app.tools.vault.catalog import SecretCatalog
     from app.tools.vault.store import SecretStore
@@ -74,6 +75,7 @@ class Parts:
     calls: CallSupervisor | None
     credentials: Credentials
     accounts: Accounts
+    python_tools: PythonTools
     started_at: datetime
     version: str
     secret_key: bytes = field(repr=False)

@@ -20,6 +20,7 @@ from app.api.responses import BODY, problems
 from app.core.permissions import Permission
 from app.schemas.problem import FieldProblem
 from app.schemas.tool_work import (
+    Attempt,
     ReceivedResponse,
     SentRequest,
     ToolCheck,
@@ -40,6 +41,7 @@ from app.tools.provider_rules import warnings_of
 from app.tools.secrets import restored
 from app.tools.usage import read_usage
 from app.tools.validation import Checked, check_definition
+from app.tools.vault.references import secret_mistakes
 
 router = APIRouter(prefix="/tools", tags=["tools"])
 
@@ -62,6 +64,8 @@ async def check_tool(parts: PartsDep, body: ToolCheck) -> ToolCheckResult:
     stored = None if body.tool_id is None else await parts.tools.get(body.tool_id)
     checked = await asyncio.to_thread(_checked, body, None if stored is None else stored.definition.request)
     mistakes = list(checked.mistakes)
+    if checked.definition is not None:
+        mistakes += secret_mistakes(checked.definition, parts.secret_catalog.current())
     if isinstance(body.name, str) and not any(each.field == "name" for each in mistakes):
         try:
             other = parts.tool_catalog.get(body.name)
@@ -81,8 +85,10 @@ async def check_tool(parts: PartsDep, body: ToolCheck) -> ToolCheckResult:
 @needs(Permission.EDIT_TOOLS)
 async def try_tool(request: Request, parts: PartsDep, body: ToolTry) -> ToolTryResult:
     """Calls it as a model would, within 30 seconds, and shows what went over the wire. It really happens: an order is
-    really cancelled. Going away cancels the request."""
+    really cancelled. One that needs confirmation runs with `confirmed` only. Going away cancels the request."""
     tool = await _tool_to_try(parts, body)
+    if tool.behaviour.needs_confirmation and not body.confirmed:
+        return _not_confirmed(tool)
     if _tries.running >= MAX_TRIES:
         raise ProblemError(503, "busy", f"{MAX_TRIES} tools are being tried already. Try again.", retry_after=5)
     _tries.running += 1
@@ -109,6 +115,13 @@ async def duplicate_tool(parts: PartsDep, user: UserDep, tool_id: Id, body: Tool
 async def usage(parts: PartsDep, tool_id: Id) -> ToolUsageBody:
     """The prompts that name it, and how often turns called it in the last 30 days."""
     return ToolUsageBody.of(await read_usage(parts.database, tool_id))
+
+
+def _not_confirmed(tool: ToolDefinition) -> ToolTryResult:
+    detail = f"Nothing was sent: {tool.name} needs confirmation. Say that it is really to run, with confirmed."
+    words = f"{tool.name} was not run: first ask the caller whether it is wanted, and wait for the answer."
+    error = TryError(code="not_confirmed", detail=detail)
+    return ToolTryResult(attempts=[], request=None, response=None, elapsed_ms=0, for_model=words, error=error)
 
 
 class _Tries:
@@ -172,9 +185,13 @@ async def _run(parts: Parts, tool: ToolDefinition, body: ToolTry) -> ToolTryResu
 
 
 def _shown(recorder: ExchangeRecorder, text: str) -> dict[str, Any]:
-    sent, received = recorder.request(), recorder.response()
+    attempts = [
+        Attempt(request=SentRequest.of(sent), response=None if back is None else ReceivedResponse.of(back))
+        for sent, back in recorder.exchanges()
+    ]
     return {
-        "request": None if sent is None else SentRequest.of(sent),
-        "response": None if received is None else ReceivedResponse.of(received),
+        "attempts": attempts,
+        "request": attempts[-1].request if attempts else None,
+        "response": attempts[-1].response if attempts else None,
         "for_model": recorder.masked(text),
     }

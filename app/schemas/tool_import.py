@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.schemas.tools import RequestBody, WarningBody
+from app.schemas.tool_parts import AnyRequestBody, request_body
+from app.schemas.tools import WarningBody
 from app.tools.definition import ToolDefinition
 from app.tools.openapi.document import MAX_JSON_BYTES
 from app.tools.secrets import hidden
@@ -62,7 +62,7 @@ class DraftTool(BaseModel):
     name: str = Field(examples=["getOrder"])
     description: str = Field(examples=["Say where an order is"])
     parameters: dict[str, Any]
-    request: RequestBody
+    request: AnyRequestBody
 
     @classmethod
     def of(cls, definition: ToolDefinition) -> DraftTool:
@@ -72,7 +72,7 @@ class DraftTool(BaseModel):
             name=shown.name,
             description=shown.description,
             parameters=dict(shown.parameters),
-            request=RequestBody.model_construct(**asdict(shown.request)),
+            request=request_body(shown.request),
         )
 
 

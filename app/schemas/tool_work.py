@@ -32,6 +32,10 @@ class TypedTool(BaseModel):
     description: Any = None
     parameters: Any = Field(default=None, description="The JSON Schema, or its text.")
     request: Any = None
+    bound: Any = None
+    result: Any = None
+    behaviour: Any = None
+    authorisation: Any = None
     enabled: Any = True
 
     def fields(self) -> dict[str, Any]:
@@ -85,6 +89,10 @@ class ToolTry(BaseModel):
         description="Call variables, for `{{ call.name }}`.",
         examples=[{"caller_number": "+49 30 123456"}],
     )
+    confirmed: bool = Field(
+        default=False,
+        description="Really run a tool that needs confirmation in a call. Without it, such a tool is not run.",
+    )
 
     @model_validator(mode="after")
     def _one_of_them(self) -> ToolTry:
@@ -128,9 +136,19 @@ class TryError(BaseModel):
     detail: str = Field(examples=["get_order_status: no complete answer from https://shop.example.com within 5.0 s"])
 
 
+class Attempt(BaseModel):
+    """One request, and what came back: a repeat and a redirect are each one of their own."""
+
+    request: SentRequest
+    response: ReceivedResponse | None = Field(description="Null: nothing came back.")
+
+
 class ToolTryResult(BaseModel):
     """What happened."""
 
+    attempts: list[Attempt] = Field(
+        description="All that was sent, in order, at most 10; the last is `request` and `response`."
+    )
     request: SentRequest | None = Field(description="Null: nothing was sent, since the arguments do not fit.")
     response: ReceivedResponse | None = Field(description="Null: nothing came back.")
     elapsed_ms: float = Field(examples=[41.8])

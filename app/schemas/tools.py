@@ -5,43 +5,24 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.tools.definition import NAME_PATTERN, Method, ToolDefinition
+from app.schemas.tool_parts import (
+    AnyLoginBody,
+    AnyRequestBody,
+    BehaviourBody,
+    NoLoginBody,
+    ResultBody,
+    login_body,
+    request_body,
+)
+from app.tools.definition import NAME_PATTERN, ToolDefinition
 from app.tools.provider_rules import SchemaWarning, warnings_of
 from app.tools.records import ToolRecord, ToolSummary, ToolVersionSummary
-from app.tools.request_rules import MAX_RESPONSE_BYTES, MAX_TIMEOUT, MIN_RESPONSE_BYTES, MIN_TIMEOUT
 from app.tools.secrets import hidden, secret_fields
 from app.tools.validation import MAX_DESCRIPTION_CHARS, parse_definition
-
-
-class RequestBody(BaseModel):
-    """The HTTP request that a tool makes. `{{ name }}` stands for an argument of the model, `{{ call.name }}` for a
-    call variable."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    method: Method = Field(examples=["GET"])
-    url: str = Field(min_length=1, max_length=8_000, examples=["https://shop.example.com/orders/{{ order_id }}"])
-    headers: dict[str, str] = Field(default_factory=dict, examples=[{"Accept": "application/json"}])
-    query: dict[str, Any] | None = Field(
-        default=None,
-        description="Null: for methods without a body, the arguments that no placeholder used.",
-        examples=[{"language": "{{ call.language }}"}],
-    )
-    json_body: Any = Field(
-        default=None,
-        description="Null: for methods with a body, an object of the arguments that no placeholder used.",
-        examples=[{"number": "{{ order_id }}"}],
-    )
-    timeout: float = Field(
-        default=5.0, ge=MIN_TIMEOUT, le=MAX_TIMEOUT, allow_inf_nan=False, description="Seconds.", examples=[5]
-    )
-    max_response_bytes: int = Field(
-        default=1_000_000, ge=MIN_RESPONSE_BYTES, le=MAX_RESPONSE_BYTES, examples=[1_000_000]
-    )
 
 
 class ToolFields(BaseModel):
@@ -58,7 +39,22 @@ class ToolFields(BaseModel):
         description="JSON Schema of the arguments: an object with properties.",
         examples=[{"type": "object", "properties": {"order_id": {"type": "string"}}, "required": ["order_id"]}],
     )
-    request: RequestBody
+    request: AnyRequestBody = Field(
+        description="What it does when it is called. Without `kind`, it is an HTTP request.",
+        examples=[{"method": "GET", "url": "https://shop.example.com/orders/{{ order_id }}"}],
+    )
+    bound: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Parameters that the model neither sees nor fills: `{{ call.name }}`, or a value as it stands.",
+        examples=[{"customer": "{{ call.caller_number }}"}],
+    )
+    result: ResultBody = Field(default_factory=ResultBody)
+    behaviour: BehaviourBody = Field(default_factory=BehaviourBody)
+    authorisation: AnyLoginBody = Field(
+        default_factory=NoLoginBody,
+        description="How its requests are authorised. Secrets stand there by their names.",
+        examples=[{"type": "bearer", "token": "shop-token"}],
+    )
     enabled: bool = Field(default=True, description="Whether models are offered it.")
 
 
@@ -71,7 +67,9 @@ class ToolCreate(ToolFields):
 
     def definition(self) -> ToolDefinition:
         """As the store takes it. Raises ToolInvalid."""
-        fields = self.model_dump(include={"name", "description", "parameters", "request", "enabled"})
+        fields = self.model_dump(exclude={"note", "expected_version", "authorisation"})
+        # A field that is null is one that was left out.
+        fields["authorisation"] = self.authorisation.model_dump(exclude_none=True)
         return parse_definition(fields)
 
 
@@ -103,8 +101,16 @@ class ToolSummaryBody(BaseModel):
     updated_at: datetime
     updated_by: str = Field(examples=["admin"])
     description: str = Field(description="The beginning of it.", examples=["Looks up where an order is."])
-    method: str = Field(examples=["GET"])
-    url: str = Field(description="Secrets are `***`.", examples=["https://shop.example.com/orders/{{ order_id }}"])
+    kind: Literal["http", "mcp", "python"]
+    method: str = Field(description="Empty for other kinds than `http`.", examples=["GET"])
+    url: str = Field(
+        description="Secrets are `***`. Empty for other kinds than `http`.",
+        examples=["https://shop.example.com/orders/{{ order_id }}"],
+    )
+    target: str = Field(
+        description="What it calls, in a line for people.",
+        examples=["GET https://shop.example.com/orders/{{ order_id }}"],
+    )
 
     @classmethod
     def of(cls, summary: ToolSummary) -> ToolSummaryBody:
@@ -162,7 +168,11 @@ class ToolBody(ToolFields):
             name=definition.name,
             description=definition.description,
             parameters=dict(definition.parameters),
-            request=RequestBody.model_construct(**asdict(definition.request)),
+            request=request_body(definition.request),
+            bound=dict(definition.bound),
+            result=ResultBody.model_construct(**asdict(definition.result)),
+            behaviour=BehaviourBody.model_construct(**asdict(definition.behaviour)),
+            authorisation=login_body(definition.authorisation),
             enabled=definition.enabled,
             id=definition.id,
             version=definition.version,

@@ -22,7 +22,9 @@ class ToolSummary:
 
     Attributes:
         description: The beginning of it.
-        url: With its secrets masked.
+        kind: ``http``, ``mcp`` or ``python``.
+        method, url: Of HTTP, with its secrets masked; empty for the other kinds.
+        target: What it calls, in a line for people.
     """
 
     id: int
@@ -33,8 +35,10 @@ class ToolSummary:
     updated_at: datetime
     updated_by: str
     description: str
+    kind: str
     method: str
     url: str
+    target: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,9 @@ class CurrentTools:
 
 def summary_of(row: ToolRow, description: str, request: Mapping[str, Any]) -> ToolSummary:
     """The line for ``row``, with parts of one of its versions."""
+    kind = str(request.get("kind", "http"))
+    method = str(request.get("method", ""))
+    url = mapped_url(str(request.get("url", "")), lambda _place, _value: MASK)[:_SHOWN_CHARS]
     return ToolSummary(
         id=row.id,
         name=row.name,
@@ -82,9 +89,17 @@ def summary_of(row: ToolRow, description: str, request: Mapping[str, Any]) -> To
         updated_at=row.updated_at,
         updated_by=row.updated_by,
         description=" ".join(description[:_SHOWN_CHARS].split()),
-        method=str(request.get("method", "")),
-        url=mapped_url(str(request.get("url", "")), lambda _place, _value: MASK)[:_SHOWN_CHARS],
+        kind=kind,
+        method=method,
+        url=url,
+        target=f"{method} {url}" if kind == "http" else _target(kind, request),
     )
+
+
+def _target(kind: str, request: Mapping[str, Any]) -> str:
+    if kind == "mcp":
+        return f"{str(request.get('tool', ''))[:_SHOWN_CHARS]} of MCP server {request.get('server')}"
+    return f"Python function {str(request.get('entry', ''))[:_SHOWN_CHARS]}"
 
 
 def record_of(row: ToolRow, version: ToolVersionRow) -> ToolRecord:

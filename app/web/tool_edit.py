@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from app.api.access import needs
 from app.api.guard import UserDep
-from app.api.parts import Parts, PartsDep
+from app.api.parts import Parts, PartsDep, get_parts
 from app.api.problems import status_for
 from app.api.tool_work import providers_of
 from app.core.permissions import Permission
@@ -22,6 +22,7 @@ from app.db.audit import MASK
 from app.db.errors import DatabaseError
 from app.tools.definition import ToolDefinition
 from app.tools.errors import ToolConflict, ToolNameTaken, ToolNotFound
+from app.tools.option_rules import LIMITS
 from app.tools.provider_rules import SchemaWarning, warnings_of
 from app.tools.records import ToolRecord
 from app.tools.secrets import secret_fields
@@ -30,15 +31,17 @@ from app.tools.validation import check_definition
 from app.web.forms import Form
 from app.web.pages import done, render
 from app.web.tool_form import (
+    BODIES,
     METHODS,
     document_of,
     fields_of,
+    form_for_function,
     form_of,
-    header_rows,
     new_form,
     note_mistakes,
-    query_rows,
 )
+from app.web.tool_options import LOGINS, held
+from app.web.tool_rows import BOUND, EXTRA, FIELDS, HEADERS, QUERY, STATUSES, rows
 from app.web.tools import Id, show, shown_definitions
 
 router = APIRouter(prefix="/ui/tools")
@@ -60,9 +63,12 @@ class Conflict:
 
 @router.get("/new")
 @needs(Permission.EDIT_TOOLS)
-async def new(request: Request) -> HTMLResponse:
-    """An empty form."""
-    return _page(request, new_form())
+async def new(request: Request, parts: PartsDep, python: Annotated[str, Query(max_length=300)] = "") -> HTMLResponse:
+    """An empty form; ``python``: that of a tool which calls this function of an installed package."""
+    found = await asyncio.to_thread(parts.python_tools.get, python) if python else None
+    if found is None or found.function is None:
+        return _page(request, new_form())
+    return _page(request, form_for_function(found.name, found.function))
 
 
 @router.post("/new")
@@ -271,9 +277,14 @@ def _page(
         "saved_by": record.created_by if record else "",
         "secrets": secret_fields(record.definition.request) if record else [],
         "mask": MASK,
-        "methods": [(each, each) for each in METHODS],
-        "headers": header_rows(form),
-        "query": query_rows(form),
+        "kind": form.text("request.kind") or "http",
+        "methods": METHODS,
+        "bodies": BODIES,
+        "logins": LOGINS,
+        "limits": LIMITS,
+        "held": held(form),
+        "lines": {each.part: rows(form, each) for each in (HEADERS, QUERY, FIELDS, STATUSES, EXTRA, BOUND)},
+        "secret_names": sorted(get_parts(request).secret_catalog.current()),
         "call_variables": CALL_VARIABLES,
         "found_warnings": warnings,
         "from_version": from_version,

@@ -18,7 +18,7 @@ from app.core.permissions import Permission
 from app.schemas.tool_import import OpenApiImport, OpenApiResult
 from app.web.forms import Form
 from app.web.pages import done, render
-from app.web.tool_form import header_rows, headers_of
+from app.web.tool_rows import HEADERS, rows, texts
 
 router = APIRouter(prefix="/ui/tools")
 
@@ -47,7 +47,7 @@ async def import_document(request: Request, parts: PartsDep, user: UserDep) -> R
     if not form.text("document").strip():
         form.note("document", "Paste the document, or choose its file.")
         return _page(request, form)
-    asked = {"document": form.text("document"), "base_url": form.optional("base_url"), "headers": headers_of(form)}
+    asked = {"document": form.text("document"), "base_url": form.optional("base_url"), "headers": texts(form, HEADERS)}
     chosen = form.many("operation")
     if form.text("step") == "import" and not chosen:
         form.note("operation", "Choose at least one operation.")
@@ -95,5 +95,5 @@ def _page(request: Request, form: Form, offered: OpenApiResult | None = None) ->
         offered=offered,
         ticked=ticked,
         states=_STATES,
-        headers=header_rows(form),
+        headers=rows(form, HEADERS),
     )

@@ -45,6 +45,7 @@ from app.tools.mcp.backend import McpBackend
 from app.tools.mcp.catalog import McpServerCatalog
 from app.tools.mcp.opening import open_sessions
 from app.tools.mcp.store import McpServerStore
+from app.tools.python.registry import PythonTools
 from app.tools.store import ToolStore
 from app.tools.vault.catalog import SecretCatalog
 from app.tools.vault.store import SecretStore
@@ -144,6 +145,7 @@ async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
             tool_catalog=tool_catalog,
             secrets=secrets,
             secret_catalog=secret_catalog,
+            python_tools=PythonTools(),
             mcp_servers=mcp_servers,
             mcp_catalog=mcp_catalog,
             mcp_sessions=mcp_sessions,

@@ -19,7 +19,7 @@ from app.history.rows import write
 from app.llm.registry import Models
 from app.prompts.draft import PromptDraft
 from tests.api.conftest import settings_for_tests
-from tests.api.test_tools_api import FULL
+from tests.api.test_tools_api import FULL, TYPED
 from tests.history.conftest import make_tool, make_turn
 from tests.tools.conftest import RawServer, raw_server, response
 
@@ -46,7 +46,7 @@ async def tried(client: httpx2.AsyncClient, **body: Any) -> dict[str, Any]:
 
 
 async def test_a_check_says_everything_that_is_wrong(client: httpx2.AsyncClient) -> None:
-    body = {"name": "get_order_status", "parameters": "{", "request": {"method": "BREW", "headers": {"X": 1}}}
+    body = {"name": "get_order_status", "parameters": "{", "request": {"method": "TRACE", "headers": {"X": 1}}}
     answer = await client.post("/api/tools/check", json=body)
     assert answer.status_code == 200, answer.text
     assert {each["field"] for each in answer.json()["problems"]} == {
@@ -100,6 +100,28 @@ async def test_a_create_tells_all_mistakes_that_only_the_room_sees(client: httpx
 
 
 # -- trying
+
+
+async def test_a_tool_that_needs_confirmation_is_tried_only_when_that_is_said(client: httpx2.AsyncClient) -> None:
+    async with raw_server(response(b"{}")) as server:
+        tool = draft(server.url) | {"behaviour": {"needs_confirmation": True}}
+        result = await tried(client, tool=tool)
+        assert server.requests == []
+        assert (result["error"]["code"], result["request"], result["attempts"]) == ("not_confirmed", None, [])
+        assert "ask the caller" in result["for_model"]
+        result = await tried(client, tool=tool, confirmed=True)
+    assert result["error"] is None
+    assert len(result["attempts"]) == 1
+
+
+async def test_what_is_bound_is_filled_from_the_variables_and_not_from_the_arguments(
+    client: httpx2.AsyncClient,
+) -> None:
+    async with raw_server(response(b"{}")) as server:
+        tool = draft(f"{server.url}/{{{{ id }}}}") | {"bound": {"id": "{{ call.customer }}"}}
+        result = await tried(client, tool=tool, arguments={"id": "other"}, variables={"customer": "204417"})
+    assert result["error"] is None
+    assert server.request_line.startswith("GET /204417")
 
 
 async def test_a_draft_is_tried_over_the_wire(client: httpx2.AsyncClient) -> None:
@@ -246,7 +268,7 @@ async def _leave(client: httpx2.AsyncClient, server: RawServer) -> None:
 
 
 async def test_a_copy_has_all_but_the_name_and_is_disabled(client: httpx2.AsyncClient, parts: Parts) -> None:
-    secret = FULL | {"request": FULL["request"] | {"headers": {"Authorization": f"Bearer {SECRET}"}}}
+    secret = TYPED | {"request": FULL["request"] | {"headers": {"Authorization": f"Bearer {SECRET}"}}}
     made = (await client.post("/api/tools", json=secret)).json()
     answer = await client.post(f"/api/tools/{made['id']}/duplicate", json={"name": "weather_2"})
     assert answer.status_code == 201, answer.text

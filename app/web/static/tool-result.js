@@ -44,24 +44,37 @@ export function showProblem(panel, problem) {
   panel.result.firstElementChild.append(items.length ? el("ul", {}, items) : el("p", {}, problem.detail ?? ""));
 }
 
+const received = (response) => [
+  headers(response.headers),
+  response.body === "" ? el("p", { class: "muted" }, "Without a body.") : block(pretty(response.body), "Body of the response"),
+  response.truncated ? el("p", { class: "muted" }, "There was more; this is the beginning.") : null,
+];
+
+const sent = (request) => [
+  block(`${request.method} ${request.url}`, "The request"), headers(request.headers),
+  request.body ? block(pretty(request.body), "Body of the request") : null,
+];
+
+/** Repeats and redirects, the last of which is shown above. */
+function tries(attempts) {
+  const items = attempts.map(({ request, response }) => el("li", {},
+    el("code", {}, `${request.method} ${request.url}`), ` — ${response ? `HTTP ${response.status}` : "no response"}`,
+    response && response.body !== "" ? el("details", {}, el("summary", {}, "What came back"), block(pretty(response.body), "Body of the response")) : null));
+  return section(`Sent ${attempts.length} times`, el("p", { class: "muted" }, "Repeats and redirects, in order. Above is the last."), el("ol", {}, items));
+}
+
 /** It was run. */
-export function showResult(panel, { request, response, elapsed_ms: elapsed, for_model: words, error }) {
+export function showResult(panel, { attempts, request, response, elapsed_ms: elapsed, for_model: words, error }) {
+  const called = panel.form.elements["request.kind"].value !== "http";
   const status = response ? `HTTP ${response.status}` : "No response";
-  const line = `${request ? status : "Nothing was sent"}, after ${duration(elapsed)}.`;
+  const line = `${request ? status : called && !error ? "It answered" : called ? "It failed" : "Nothing was sent"}, after ${duration(elapsed)}.`;
   panel.status.textContent = line;
   panel.status.className = `try-status state ${error ? "error" : "ok"}`;
   const parts = [];
   if (error) parts.push(banner(error.detail));
   parts.push(section("What the model would be told", block(words, "What the model would be told")));
-  if (response) {
-    parts.push(section("What came back",
-      headers(response.headers),
-      response.body === "" ? el("p", { class: "muted" }, "Without a body.") : block(pretty(response.body), "Body of the response"),
-      response.truncated ? el("p", { class: "muted" }, "There was more; this is the beginning.") : null));
-  }
-  if (request) {
-    parts.push(section("What was sent", block(`${request.method} ${request.url}`, "The request"), headers(request.headers),
-      request.body ? block(pretty(request.body), "Body of the request") : null));
-  }
+  if (response) parts.push(section("What came back", ...received(response)));
+  if (request) parts.push(section("What was sent", ...sent(request)));
+  if (attempts.length > 1) parts.push(tries(attempts));
   panel.result.replaceChildren(...parts);
 }

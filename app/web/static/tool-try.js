@@ -4,8 +4,10 @@ import { attach } from "./editor.js";
 import { el, labelled, select } from "./elements.js";
 import { format, parse } from "./json-text.js";
 import { formOf, readNumber, shown } from "./schema-rows.js";
-import { draftOf, join } from "./tool-draft.js";
+import { draftOf } from "./tool-draft.js";
 import { showFailure, showProblem, showResult } from "./tool-result.js";
+
+const MCP_OR_PYTHON = new Set(["mcp", "python"]);
 
 const CHANGING = new Set(["POST", "PUT", "PATCH", "DELETE"]);
 const CALL_NAME = /\{\{\s*call\.([A-Za-z_][A-Za-z0-9_]*)\s*\}\}/g;
@@ -27,17 +29,19 @@ export class TryPanel {
     this.jsonBox = el("div", { class: "field", hidden: true }, el("label", { for: "try-json" }, "Arguments as JSON"), this.json);
     this.asJson = el("input", { type: "checkbox", onchange: () => this.switchMode() });
     this.callVariables = el("div", { class: "try-fields" });
+    this.confirmed = el("input", { type: "checkbox", id: "try-confirmed", onchange: () => this.follow() });
+    this.confirm = el("label", { hidden: true, for: "try-confirmed" }, this.confirmed, " Really run it: in a call, the caller would have been asked before");
     this.caution = el("p", { class: "banner warning", hidden: true });
     this.run = el("button", { type: "button", onclick: () => this.start() }, "Run");
     this.stop = el("button", { type: "button", class: "secondary outline", hidden: true, onclick: () => this.running?.abort() }, "Stop");
     this.status = el("p", { role: "status", class: "try-status" });
     this.result = el("div", { class: "try-result", tabindex: "-1" });
     place.append(
-      el("p", { class: "muted" }, "Runs the request as it stands above, also before you save it."),
+      el("p", { class: "muted" }, "Runs the tool as it stands above, also before you save it."),
       el("fieldset", {}, el("legend", {}, "What the model gives"), this.fields, this.jsonBox,
         el("label", {}, this.asJson, " Write it as JSON")),
       el("fieldset", {}, el("legend", {}, "Variables of the call"), this.callVariables, this.addVariable()),
-      this.caution,
+      this.caution, this.confirm,
       el("div", { class: "actions" }, this.run, this.stop),
       this.status, this.result,
     );
@@ -78,10 +82,17 @@ export class TryPanel {
     this.follow();
   }
 
+  /** The names of the parameters that the model does not fill, one a line. */
+  bound() {
+    return [...this.form.querySelectorAll('[name="bound_name"]')].map((input) => input.value.trim()).filter(Boolean).join("\n");
+  }
+
   drawFields() {
-    const rows = formOf(this.schema).rows;
+    this.boundNow = this.bound();
+    const bound = new Set(this.boundNow.split("\n"));
+    const rows = formOf(this.schema).rows.filter((row) => !bound.has(row.name));
     this.fields.replaceChildren(...rows.map((row) => this.field(row)));
-    if (!rows.length) this.fields.replaceChildren(el("p", { class: "muted" }, "Nothing: the tool has no parameters."));
+    if (!rows.length) this.fields.replaceChildren(el("p", { class: "muted" }, bound.size > 1 || this.boundNow ? "Nothing: all parameters are bound." : "Nothing: the tool has no parameters."));
   }
 
   field(row) {
@@ -146,11 +157,22 @@ export class TryPanel {
 
   /** The names that the request uses, and those that were added. */
   follow() {
-    const method = this.form.elements["request.method"].value;
-    this.caution.hidden = !CHANGING.has(method);
-    this.caution.textContent = `${method} usually changes something at the other side. This is no rehearsal: it really happens.`;
-    this.run.textContent = CHANGING.has(method) ? `Really run this ${method}` : "Run";
-    const used = new Set([...draftOf(this.form).text.matchAll(CALL_NAME)].map((found) => found[1]));
+    const method = this.form.elements["request.method"]?.value.trim().toUpperCase() ?? "";
+    const kind = this.form.elements["request.kind"].value;
+    const changing = CHANGING.has(method);
+    const asks = this.form.elements["behaviour.needs_confirmation"].checked;
+    this.caution.hidden = !changing && !MCP_OR_PYTHON.has(kind);
+    this.caution.textContent = changing
+      ? `${method} usually changes something at the other side. This is no rehearsal: it really happens.`
+      : "It may change something. This is no rehearsal: it really happens.";
+    this.confirm.hidden = !asks;
+    this.run.textContent = changing ? `Really run this ${method}` : "Run";
+    if (this.boundNow !== undefined && this.boundNow !== this.bound() && !this.asJson.checked) this.drawFields();
+    const typed = [...new FormData(this.form).values()].join("\n");
+    const lines = [...this.form.querySelectorAll('[data-lines="bound"] .line')];
+    const filled = lines.filter((line) => line.querySelector('[name="bound_kind"]').value === "call" && line.querySelector('[name="bound_name"]').value.trim())
+      .map((line) => line.querySelector('[name="bound_value"]').value.trim().replace(/^call\./, "")).filter((name) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name));
+    const used = new Set([...filled, ...[...typed.matchAll(CALL_NAME)].map((found) => found[1])]);
     const names = new Set([...used, ...this.variables.keys()]);
     const shownNames = [...this.callVariables.querySelectorAll("input")].map((input) => input.dataset.name);
     if (shownNames.length === names.size && shownNames.every((name) => names.has(name)) && shownNames.length) return;
@@ -187,11 +209,12 @@ export class TryPanel {
 
   // -- running
 
+  answered(answer) {
+    showResult(this, answer);
+    this.form.dispatchEvent(new CustomEvent("tried", { detail: answer }));
+  }
+
   async start() {
-    const { text, unreadable } = draftOf(this.form);
-    if (unreadable.length) {
-      return showFailure(this, "Not sent: there is JSON above that cannot be read. Its editor says where.");
-    }
     if (this.asJson.checked) {
       try {
         if (!(parse(this.json.value.trim() || "{}") instanceof Map)) throw new Error("The arguments are an object: {…}");
@@ -200,19 +223,19 @@ export class TryPanel {
       }
     }
     const variables = new Map([...this.variables].filter(([, value]) => value !== ""));
-    const fields = { tool: text, arguments: format(this.arguments), variables: format(variables) };
-    if (this.toolId) fields.tool_id = this.toolId;
+    const fields = draftOf(this.form, this.toolId);
+    fields.set("try.arguments", format(this.arguments));
+    fields.set("try.variables", format(variables));
+    if (this.confirmed.checked && !this.confirm.hidden) fields.set("try.confirmed", "on");
     this.running = new AbortController();
     this.run.setAttribute("aria-busy", "true");
     this.run.disabled = true;
     this.stop.hidden = false;
     this.status.textContent = "Running …";
     try {
-      const response = await fetch(at("/api/tools/try"), {
-        method: "POST", headers: { "Content-Type": "application/json" }, body: join(fields), signal: this.running.signal,
-      });
+      const response = await fetch(at("/ui/tools/try"), { method: "POST", body: fields, signal: this.running.signal });
       const answer = await response.json();
-      if (response.ok) showResult(this, answer);
+      if (response.ok) this.answered(answer);
       else showProblem(this, answer);
     } catch (error) {
       if (error.name === "AbortError") showFailure(this, "Stopped. What was on its way may have arrived all the same.");

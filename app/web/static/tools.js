@@ -8,6 +8,7 @@ import { draftOf, linesOf } from "./tool-draft.js";
 import { TryPanel } from "./tool-try.js";
 
 const PAUSE_MS = 500;
+const SECRETS_SHOWN = 6; // more would push the page away; they are offered where the name of a secret is typed
 const form = document.getElementById("tool-form");
 const toolId = form.dataset.tool;
 const parameters = form.elements.parameters;
@@ -28,7 +29,7 @@ parameters.addEventListener("schema", (event) => {
 // -- lines of headers and query
 
 function lineButtons(group) {
-  const what = group.dataset.lines === "header" ? "header" : "parameter";
+  const { what } = group.dataset;
   const rows = group.querySelector(".lines-rows");
   const model = rows.lastElementChild.cloneNode(true);
   let number = 0;
@@ -43,6 +44,7 @@ function lineButtons(group) {
     } }, "✕"));
     const value = line.querySelector(`[name="${group.dataset.lines}_value"]`);
     if (value.value === "***") maskedValue(line, value);
+    if (group.dataset.lines === "bound") boundLine(line, value);
   }
 
   function fresh() {
@@ -92,8 +94,21 @@ function maskedValue(line, input) {
 
 for (const group of form.querySelectorAll("[data-lines]")) lineButtons(group);
 
+/** Only what comes from the call is chosen from the variables that every call has. */
+function boundLine(line, value) {
+  const kind = line.querySelector('[name="bound_kind"]');
+  const follow = () => {
+    if (kind.value === "call") value.setAttribute("list", "call-variables");
+    else value.removeAttribute("list");
+    value.placeholder = { call: "caller_number", text: "text", json: "JSON" }[kind.value];
+  };
+  kind.addEventListener("change", () => { follow(); soon(); });
+  follow();
+}
+
 const queryGroup = form.querySelector('[data-lines="query"]');
 function queryMode() {
+  if (!queryGroup) return;
   const own = form.querySelector('[name="query_mode"]:checked').value === "rows";
   queryGroup.classList.toggle("lines-off", !own);
 }
@@ -103,27 +118,31 @@ queryMode();
 // -- names to insert where one types
 
 const bar = document.getElementById("insert");
-let target = form.elements["request.url"];
+let target = form.elements["request.url"] ?? null;
 form.addEventListener("focusin", (event) => {
   const found = event.target.closest("[data-template]") ?? event.target.closest(".editor")?.querySelector("textarea[data-template]");
   if (found) target = found;
 });
 
 function insert(text) {
+  if (!target) return;
   target.focus();
   // The only way that can be undone in a field and in the editor alike.
   if (!document.execCommand("insertText", false, text)) setValue(target, target.value + text);
 }
 
 function showNames() {
-  const call = bar.dataset.call.split(" ");
-  const known = [...names.filter((name) => /^[A-Za-z_$][A-Za-z0-9_$.-]*$/.test(name)), ...call.map((name) => `call.${name}`)];
+  document.getElementById("parameter-names").replaceChildren(...names.map((name) => el("option", { value: name })));
+  if (!target) return;
+  const call = bar.dataset.call.split(" ").map((name) => `call.${name}`);
+  const secrets = bar.dataset.secrets.split(" ").filter(Boolean).slice(0, SECRETS_SHOWN).map((name) => `secret.${name}`);
+  const known = [...names.filter((name) => /^[A-Za-z_$][A-Za-z0-9_$.-]*$/.test(name)), ...call, ...secrets];
   const button = (name) => el("button", { type: "button", class: "small secondary outline", "aria-label": `Insert ${name}`, onclick: () => insert(`{{ ${name} }}`) }, name);
   bar.replaceChildren(el("span", { class: "muted", id: "insert-label" }, "Insert where you type:"), ...known.map(button));
   bar.hidden = false;
 }
 
-completeWith(form.elements["request.json_body"], () => [
+if (form.elements["request.json_body"]) completeWith(form.elements["request.json_body"], () => [
   ...names.map((name) => ({ label: `"{{ ${name} }}"`, detail: "parameter" })),
   ...bar.dataset.call.split(" ").map((name) => ({ label: `"{{ call.${name} }}"`, detail: "of the call" })),
 ]);
@@ -132,33 +151,32 @@ completeWith(form.elements["request.json_body"], () => [
 
 const touched = new Set();
 const everything = toolId !== "" || document.getElementById("form-errors") !== null;
-const FIELDS = ["name", "description", "request.method", "request.url", "request.json_body", "request.timeout", "request.max_response_bytes"];
 const LABELS = JSON.parse(document.getElementById("problems").dataset.labels);
+const GROUPS = document.getElementById("problems").dataset.groups.split(" ");
+const FIELDS = Object.keys(LABELS).filter((name) => !GROUPS.includes(name) || name === "request.json_body");
 let waiting;
 let running = new AbortController();
 
 /** Where a problem is shown: the name of a field, a line, or a group. */
 function placeOf(field) {
-  for (const [part, group] of [["header", "request.headers"], ["query", "request.query"]]) {
-    if (field.startsWith(`${group}.`)) {
-      const name = field.slice(group.length + 1);
-      return linesOf(form, part).findLast((line) => line.name === name)?.box ?? group;
-    }
-  }
-  if (field.startsWith("parameters")) return "parameters";
-  if (field.startsWith("request.json_body")) return "request.json_body";
-  return field;
+  if (field in LABELS) return field;
+  const group = GROUPS.filter((name) => field.startsWith(name)).at(-1);
+  if (!group) return field;
+  const lines = form.querySelector(`[data-field="${group}"]`);
+  const name = field.slice(group.length + 1);
+  return (lines && linesOf(lines).findLast((line) => line.name === name)?.box) || group;
 }
 
 /** The element that says it, made where there is none, and the control that it belongs to. */
 function holderOf(where) {
   if (where instanceof Element) return { holder: where.querySelector(".wrong"), control: where.querySelector("input") };
-  if (where === "parameters" || where === "request.headers" || where === "request.query") {
+  if (GROUPS.includes(where) && where !== "request.json_body") {
     const box = document.getElementById(`e-${where}`);
+    if (!box) return null;
     return { holder: box.querySelector(".wrong") ?? box.appendChild(el("p", { class: "wrong", hidden: true })), control: null };
   }
   const control = form.elements[where];
-  const box = control?.closest(".field");
+  const box = control?.closest?.(".field");
   if (!box) return null;
   const id = `f-${where}-error`;
   let holder = document.getElementById(id);
@@ -198,18 +216,21 @@ function forgetFirst() {
   parameters.removeAttribute("aria-invalid");
 }
 
-function show({ problems, warnings }, unreadable) {
+function show({ problems, warnings }) {
   if (!form.dataset.checked) forgetFirst();
   form.dataset.checked = "yes";
   const by = new Map();
   for (const { field, message } of problems) {
     const where = placeOf(field);
-    if (unreadable.includes(where) || (unreadable.length && message.includes("is no parameter"))) continue;
     by.set(where, [...(by.get(where) ?? []), message]);
   }
   const lines = [...form.querySelectorAll(".line")];
-  const places = [...FIELDS, "parameters", "request.headers", "request.query", ...lines];
+  const places = [...FIELDS, ...GROUPS, ...lines];
   for (const where of places) say(where, isTouched(where) ? by.get(where) ?? [] : []);
+  for (const where of by.keys()) {
+    // What is wrong is not hidden in a closed section.
+    if (isTouched(where)) holderOf(where)?.holder.closest("details.part:not([open])")?.setAttribute("open", "");
+  }
   const labels = new Set([...by.keys()].filter(isTouched).map((where) => {
     if (!(where instanceof Element)) return LABELS[where] ?? where;
     return where.closest("[data-lines]").querySelector("legend").textContent;
@@ -239,13 +260,9 @@ function warn(warnings) {
 async function check() {
   running.abort();
   running = new AbortController();
-  const { text, unreadable } = draftOf(form);
-  const body = toolId ? `${text.slice(0, -1)}, "tool_id": ${toolId}}` : text;
   try {
-    const response = await fetch(at("/api/tools/check"), {
-      method: "POST", headers: { "Content-Type": "application/json" }, body, signal: running.signal,
-    });
-    if (response.ok) show(await response.json(), unreadable);
+    const response = await fetch(at("/ui/tools/check"), { method: "POST", body: draftOf(form, toolId), signal: running.signal });
+    if (response.ok) show(await response.json());
   } catch (error) {
     // Without an answer nothing is said: saving checks it again.
     if (error.name !== "AbortError" && !(error instanceof TypeError)) throw error;
