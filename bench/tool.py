@@ -24,6 +24,7 @@ from rich.table import Table
 from app.tools.auth.definition import Secret
 from app.tools.definition import CallContext, ToolDefinition
 from app.tools.exchange import RequestNote
+from app.tools.guard.own_ports import OwnPorts
 from app.tools.guard.rules import Policy
 from app.tools.opening import open_executor
 from app.tools.validation import parse_definition
@@ -64,7 +65,9 @@ async def _measure(folder: Path, calls: int) -> dict[str, Spread]:
         url = (await child.wait_for("listening on")).split()[-1]
         # The entry that opens it comes last, as it may.
         allowed = [*(f"10.0.{number}.0/24:443" for number in range(_ENTRIES)), url.partition("//")[2]]
-        executor = open_executor(Policy.parse(allowed), secrets=lambda: {"bench": Secret(_TOKEN, 1)})
+        executor = open_executor(
+            Policy.parse(allowed), own_ports=OwnPorts([8000]), secrets=lambda: {"bench": Secret(_TOKEN, 1)}
+        )
         stack.push_async_callback(executor.aclose)
         session = await stack.enter_async_context(aiohttp.ClientSession(headers={"Authorization": f"Bearer {_TOKEN}"}))
         plain, full = _plain(url), _full(url)
