@@ -60,6 +60,10 @@ class Breaker:
             return min(self._seconds, 1.0)  # the probe will have told by then, most likely
         return None
 
+    def unasked_for(self) -> float:
+        """Seconds for which a call might have tried again and none came; 0 where that is not so."""
+        return max(0.0, self._clock() - self._until) if self.state == "open" else 0.0
+
     def begin(self) -> Passage | None:
         """Leave for one try; None: not now."""
         if self.refused_for() is not None:

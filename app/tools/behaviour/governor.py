@@ -35,6 +35,9 @@ _MARGIN: Final = 0.01
 # half of its even share where that is less.
 _FAIR_SECONDS: Final = 0.5
 
+# A tool that is down and was not asked for since so long is not shown any more.
+_GIVEN_UP_SECONDS: Final = 600.0
+
 Attempt = Callable[[], Awaitable[Response]]
 Outcome = Response | ToolFailure | TimeoutError
 
@@ -68,6 +71,7 @@ class _Kept:
         self._down = down  # the ids of all tools that are; the governor's
         self.limits = Limits(clock)
         self.users = 0
+        self.breaker: Breaker | None = None
         self.take(tool)
 
     def take(self, tool: ToolDefinition) -> None:
@@ -75,11 +79,18 @@ class _Kept:
         behaviour = tool.behaviour
         self.id, self.version, self.name = tool.id, tool.version, tool.name
         self.limits.resize(behaviour.max_concurrent, behaviour.per_minute)
-        self.breaker: Breaker | None = None
+        self._most, self._seconds = behaviour.breaker_failures, behaviour.breaker_seconds
+        self.close()
+
+    def close(self) -> None:
+        """Begin with a new breaker."""
+        self.breaker = Breaker(self._most, self._seconds, self._clock, self._changed) if self._most else None
         self._count(down=False)
-        if behaviour.breaker_failures:
-            most, seconds = behaviour.breaker_failures, behaviour.breaker_seconds
-            self.breaker = Breaker(most, seconds, self._clock, self._changed)
+
+    @property
+    def given_up(self) -> bool:
+        """Whether it went down and nobody asks for it any more: it was disabled or deleted, most likely."""
+        return not self.users and self.breaker is not None and self.breaker.unasked_for() > _GIVEN_UP_SECONDS
 
     @property
     def idle(self) -> bool:
@@ -161,6 +172,9 @@ class Governor:
 
     def states(self) -> list[ToolState]:
         """The tools that are down, failing or at work, by name."""
+        for kept in self._tools.values():
+            if kept.given_up:
+                kept.close()
         return sorted((kept.state() for kept in self._tools.values() if not kept.idle), key=lambda state: state.name)
 
     async def _governed(self, call: ToolCall, attempt: Attempt) -> Response:

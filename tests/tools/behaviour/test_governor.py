@@ -227,6 +227,18 @@ async def test_an_edit_closes_it_and_who_has_the_old_version_yet_is_not_asked_ab
 
 
 @virtual_time
+async def test_a_tool_that_nobody_asks_for_any_more_is_not_shown_as_down_for_ever() -> None:
+    shared = governor()
+    with pytest.raises(ToolUnreachable):
+        await shared.run(call(made(breaker_failures=1)), System(AWAY))
+    await asyncio.sleep(600)
+    assert [state.breaker for state in shared.states()] == ["open"]
+    await asyncio.sleep(31)
+    assert shared.states() == []
+    assert REGISTRY.get_sample_value("asterisk_ai_tools_down") == 0
+
+
+@virtual_time
 async def test_a_draft_is_tried_whatever_the_tool_of_calls_does() -> None:
     shared = governor()
     draft = made(version=0, breaker_failures=1, per_minute=1, cache_seconds=60)
