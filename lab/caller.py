@@ -37,6 +37,8 @@ class CallResult:
             (``errors="surrogateescape"``).
         milliseconds: From the INVITE to the first variable's arrival; 0 when none came.
         log: The SIP messages of a call that did not complete; empty otherwise.
+        digits: DTMF that came, as SIP INFO.
+        ended_by: Who sent the BYE: ``asterisk``, ``caller``, or empty.
     """
 
     end: End
@@ -44,6 +46,8 @@ class CallResult:
     variables: Mapping[str, str]
     milliseconds: float
     log: str = field(default="", repr=False)
+    digits: str = ""
+    ended_by: str = ""
 
     @property
     def status(self) -> str:
@@ -162,6 +166,8 @@ class Caller:
             code=call.code,
             variables={name: value.decode("utf-8", "surrogateescape") for name, value in call.texts.items()},
             milliseconds=(call.first_text - call.invited) * 1_000 if call.first_text else 0.0,
+            digits=call.digits,
+            ended_by=call.ended_by,
             log="" if end in (End.COMPLETED, End.HUNG_UP) else f"{run.output}\n{messages.decode('utf-8', 'replace')}",
         )
 

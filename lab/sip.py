@@ -32,6 +32,7 @@ class Call:
     Attributes:
         code, reason: The final answer to the INVITE; 0 when none came.
         texts: What Asterisk sent, by name; several pieces of one name are joined.
+        digits: DTMF that Asterisk sent as SIP INFO.
         ended_by: ``asterisk``, ``caller``, or empty when nobody hung up.
     """
 
@@ -40,6 +41,7 @@ class Call:
     code: int = 0
     reason: str = ""
     ended_by: str = ""
+    digits: str = ""
     texts: dict[str, bytes] = field(default_factory=dict)
     _seen: set[str] = field(default_factory=set)
 
@@ -56,6 +58,17 @@ class Call:
             self.ended_by = self.ended_by or ("caller" if message.sent else "asterisk")
         elif method == "MESSAGE" and not message.sent:
             self._take_text(message)
+        elif method == "INFO" and not message.sent:
+            self._take_digit(message)
+
+    def _take_digit(self, message: Message) -> None:
+        if message.headers["cseq"] in self._seen:
+            return
+        self._seen.add(message.headers["cseq"])
+        for line in message.body.decode("utf-8", "replace").splitlines():
+            name, _, value = line.partition("=")
+            if name.strip().lower() == "signal":
+                self.digits += value.strip()
 
     def _take_text(self, message: Message) -> None:
         number = message.headers["cseq"]

@@ -1,7 +1,8 @@
-"""What the model may ask the dialplan to do, as tools that only take the request down.
+"""What the model may do in a call, as tools that only take the request down.
 
-The dialplan acts on it after the turn, and only when the turn ends well; so nothing has to be undone when a caller
-hangs up or the deadline passes.
+It happens after the turn, and only when the turn ends well; so nothing has to be undone when a caller hangs up or the
+deadline passes. What the model names is checked here against the operator's allow-list, whatever the schema said to it:
+providers drop what they do not know of a schema.
 """
 
 from __future__ import annotations
@@ -9,18 +10,55 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from app.agent.builtin import ANSWER, BuiltinTool
-from app.prompts.prompt import Action
+from app.agent.events import ActionRequested
+from app.prompts.action_rules import MAX_DIGITS, MAX_VALUE, allow_list
+from app.prompts.allowed import Allowed, any_of
+from app.prompts.prompt import KINDS, LEAVING, QUESTIONS, Action
 from app.tools.arguments import ArgumentSchema
+from app.tools.errors import ArgumentsInvalid
 
-# The contract's action words, and what their tools are called: models know these names.
-_TOOL_NAMES = {"hangup": "end_call", "transfer": "transfer_call"}
-_DESCRIPTIONS = {
+# How many actions one turn may come to. A caller waits for them, and a model in a circle asks for more and more.
+MOST_ACTIONS: Final = 5
+
+# What the kinds' tools are called: models know these names.
+TOOL_NAMES: Final[Mapping[str, str]] = {
+    "hangup": "end_call",
+    "transfer": "transfer_call",
+    "leave": "continue_call_at",
+    "dtmf": "send_dtmf",
+    "set_variable": "set_call_variable",
+    "play": "play_sound",
+    "hold": "hold_call",
+    "extension_state": "extension_state",
+    "queue_state": "queue_state",
+    "originate": "place_call",
+}
+_DESCRIPTIONS: Final[Mapping[str, str]] = {
     "hangup": "Ends the call. Use it when the caller says goodbye or wants nothing more; say goodbye as well.",
     "transfer": "Transfers the caller. Use it when the caller asks for it or you cannot help; say so as well.",
+    "leave": "Hands the call over to another part of the phone system; say so as well.",
+    "dtmf": "Sends DTMF digits into the call, as if they were typed on a telephone.",
+    "set_variable": "Notes a value in the call for the phone system.",
+    "play": "Plays a recorded sound to the caller.",
+    "hold": "Puts the caller on hold with music, or takes the caller back.",
+    "extension_state": "Tells whether an extension is free, busy, ringing or away.",
+    "queue_state": "Tells how many callers wait in a queue, and how many of its agents are free.",
+    "originate": "Has the phone system place another call, beside this one.",
 }
+# The argument that the allow-list is about.
+_PARAMETERS: Final[Mapping[str, str]] = {
+    "dtmf": "digits",
+    "set_variable": "name",
+    "play": "sound",
+    "extension_state": "extension",
+    "queue_state": "queue",
+    "originate": "endpoint",
+}
+_MOST_SHOWN = 20
+_LINE_BREAKS = re.compile(r"[\x00-\x1f\x7f]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +67,9 @@ class ActionTaken:
 
     action: str
     data: str
+    via: str = "dialplan"
+    place: str = ""
+    caller_id: str = ""
 
 
 class ActionTool:
@@ -36,13 +77,10 @@ class ActionTool:
 
     def __init__(self, action: Action, taken_names: frozenset[str]) -> None:
         self.action = action.name
-        name = _TOOL_NAMES.get(action.name) or re.sub(r"[^a-zA-Z0-9_-]", "_", action.name)[:50] or "_"
-        if name[0] in "-0123456789" or name in taken_names:
-            name = f"action_{name}"
-        schema: dict[str, Any] = {"type": "object", "properties": {}}
-        if action.targets:
-            target = {"type": "string", "enum": list(action.targets), "description": "Where to, or what with."}
-            schema = {"type": "object", "properties": {"target": target}, "required": ["target"]}
+        self._of = action
+        self._allowed = allow_list(action)
+        name = tool_name(action, taken_names)
+        schema = schema_of(action, self._allowed)
         description = action.description or _DESCRIPTIONS.get(action.name, f"Asks the phone system to: {action.name}.")
         self.tool = BuiltinTool(name, description, schema)
         self._arguments = ArgumentSchema(schema)
@@ -51,16 +89,133 @@ class ActionTool:
         """The request that these arguments make.
 
         Raises:
-            ArgumentsInvalid: the target is not one of those allowed.
+            ArgumentsInvalid: they name what is not allowed.
         """
+        data = self.checked(arguments)
+        return ActionTaken(self.action, data, self._of.via, self._of.place, self._of.caller_id)
+
+    def checked(self, arguments: Mapping[str, Any]) -> str:
+        """The action's data, allowed. Raises ArgumentsInvalid."""
         completed = self._arguments.complete(self.tool.name, arguments)
-        return ActionTaken(self.action, str(completed.get("target", "")))
+        if self.action == "hold":
+            return "on" if completed["on"] else "off"
+        if not self._allowed:
+            return ""
+        value = str(completed[_parameter(self._of)])
+        if self.action == "play":
+            value = value.removeprefix("sound:")
+        if self.action == "set_variable":
+            return self._assignment(value, str(completed["value"]))
+        if not any_of(self._allowed, value):
+            raise self._refused()
+        return value
+
+    def _assignment(self, name: str, value: str) -> str:
+        # One line: what a dialplan shows or writes down stays one entry.
+        assignment = f"{name}={_LINE_BREAKS.sub(' ', value).strip()}"
+        if assignment not in self._of.targets and name not in self._of.targets:
+            raise self._refused()
+        return assignment
+
+    def _refused(self) -> ArgumentsInvalid:
+        # Nothing of the value: what a caller said does not belong into logs that keep errors.
+        return ArgumentsInvalid(
+            f"{self.tool.name} was asked for something that is not on the prompt's list for {self.action}",
+            for_model=f"{self.tool.name} was not called: this is not allowed. Allowed: {shown(self._of.targets)}. "
+            "Choose one of these, or tell the caller that you cannot do it.",
+        )
 
 
 def action_tools(actions: Sequence[Action], tool_names: Sequence[str]) -> dict[str, ActionTool]:
-    """The prompt's actions by the names under which the model calls them; none hides a tool of the operator's."""
+    """The prompt's actions by the names under which the model calls them; none hides a tool of the operator's.
+
+    Questions are not among them: see :func:`app.agent.desk.question_tools`.
+    """
     found: dict[str, ActionTool] = {}
     for action in actions:
+        if is_question(action):
+            continue
         made = ActionTool(action, frozenset((*tool_names, *found, ANSWER)))
         found[made.tool.name] = made
     return found
+
+
+def is_question(action: Action) -> bool:
+    """Whether the model needs an answer within the turn. One without a list is a word of the operator's own, kept by a
+    version from before there were questions."""
+    return action.name in QUESTIONS and bool(action.targets)
+
+
+def in_order(taken: Sequence[ActionTaken]) -> tuple[ActionRequested, ...]:
+    """What is to be done of what the model asked for. One of an equal pair is enough; of those that end its part of the
+    call the last one counts, and is done last."""
+    leaving = [each for each in taken if each.action in LEAVING][-1:]
+    others = dict.fromkeys(each for each in taken if each.action not in LEAVING)
+    kept = [*others][: MOST_ACTIONS - len(leaving)]
+    return tuple(
+        ActionRequested(each.action, each.data, each.via, each.place, each.caller_id) for each in kept + leaving
+    )
+
+
+def tool_name(action: Action, taken_names: frozenset[str]) -> str:
+    """What its tool is called."""
+    name = TOOL_NAMES.get(action.name) or re.sub(r"[^a-zA-Z0-9_-]", "_", action.name)[:50] or "_"
+    return f"action_{name}" if name[0] in "-0123456789" or name in taken_names else name
+
+
+def schema_of(action: Action, allowed: Sequence[Allowed]) -> dict[str, Any]:
+    """JSON Schema of its tool's arguments: an enumeration where the list is exact, else its patterns in words."""
+    if action.name == "hold":
+        on = {"type": "boolean", "default": True, "description": "true: put on hold; false: take back."}
+        return {"type": "object", "properties": {"on": on}}
+    if not allowed:
+        return {"type": "object", "properties": {}}
+    name = _parameter(action)
+    properties: dict[str, Any] = {name: _value_schema(action, allowed)}
+    if action.name == "set_variable":
+        properties["value"] = {"type": "string", "maxLength": MAX_VALUE, "description": "The value."}
+    return {"type": "object", "properties": properties, "required": [*properties]}
+
+
+def _value_schema(action: Action, allowed: Sequence[Allowed]) -> dict[str, Any]:
+    if action.name == "set_variable":
+        names = dict.fromkeys(line.partition("=")[0] for line in action.targets)
+        fixed = [line for line in action.targets if "=" in line]
+        words = f"The variable's name. Allowed values: {shown(fixed)}." if fixed else "The variable's name."
+        return {"type": "string", "enum": [*names], "description": words}
+    if all(line.expression is None for line in allowed):
+        words = "Where to, or what with." if action.name not in KINDS else _WORDS.get(action.name, "Which one.")
+        return {"type": "string", "enum": [line.text for line in allowed], "description": words}
+    words = _WORDS.get(action.name, "Which one.")
+    most = MAX_DIGITS if action.name == "dtmf" else 160
+    return {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": most,
+        "description": f"{words} Allowed: {shown(action.targets)}. {_LEGEND}",
+    }
+
+
+_WORDS: Final[Mapping[str, str]] = {
+    "transfer": "Where to.",
+    "leave": "Where to.",
+    "dtmf": "The digits, such as 123#.",
+    "play": "The sound's name.",
+    "extension_state": "The extension.",
+    "queue_state": "The queue.",
+    "originate": "Whom to call.",
+}
+_LEGEND: Final = (
+    "A line that begins with _ is a pattern: leave the _ out; X is a digit 0-9, Z is 1-9, N is 2-9, [2-4] is one of "
+    "these, . at the end is one or more digits, * behind / is any name."
+)
+
+
+def shown(lines: Sequence[str]) -> str:
+    """An allow-list in a sentence."""
+    more = f" and {len(lines) - _MOST_SHOWN} more" if len(lines) > _MOST_SHOWN else ""
+    return ", ".join(lines[:_MOST_SHOWN]) + more
+
+
+def _parameter(action: Action) -> str:
+    return _PARAMETERS.get(action.name, "target")

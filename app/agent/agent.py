@@ -3,7 +3,8 @@
 One run of :meth:`Agent.run` renders the prompt, recalls the conversation, streams the compiled graph of its
 configuration, commits the finished turn to memory and ends with ``Done``. Everything happens in the caller's task;
 closing the generator or cancelling the task closes the model's stream and the tools' requests, and leaves nothing in
-memory.
+memory. The one exception are tools that the operator marked: a call of theirs that has begun is finished and remembered
+(:mod:`app.agent.commits`).
 """
 
 from __future__ import annotations
@@ -12,18 +13,22 @@ import asyncio
 import itertools
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import aclosing
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 from langgraph.errors import GraphRecursionError
 
+from app.agent.commits import Commits
+from app.agent.conduct import TurnConduct
+from app.agent.debug import debug_fields
+from app.agent.desk import DESK
 from app.agent.errors import AgentError, StepLimit, TurnTimeout
 from app.agent.events import AgentEvent, Done, TextDelta
 from app.agent.fallback import first_sign_by, may_fall_back, models_to_try
 from app.agent.graph import MAX_GRAPHS, MAX_REHEARSED_GRAPHS, Configuration, Graph, Graphs, TurnContext
 from app.agent.history import TurnMessages, recall
+from app.agent.parts import Models, Tools
 from app.agent.progress import Progress
 from app.agent.stream import Answer, StreamReader
 from app.agent.turn import Rehearsed, TurnRequest
@@ -31,7 +36,7 @@ from app.agent.warm import warm_up
 from app.core.errors import GatewayError
 from app.core.metrics import FIRST_TEXT_SECONDS, MODEL_ERRORS, MODEL_FALLBACKS, TOKENS, UNEXPECTED
 from app.core.settings import Settings
-from app.llm.errors import ModelError, ProviderError, ProviderTimeout
+from app.llm.errors import ModelError, ProviderTimeout
 from app.llm.interface import ModelOptions, ModelRef
 from app.memory.interface import Conversation, ConversationMemory
 from app.prompts.errors import PromptError
@@ -43,35 +48,10 @@ from app.tools.execution import RunsTools
 
 _log = structlog.get_logger(__name__)
 
-# Fields of events that hold what was said, as the log marks it. No event has two of one mark.
-_MARKED = {
-    "arguments": "tool_arguments",
-    "result": "tool_result",
-    "request": "tool_arguments",
-    "text": "answer_text",
-    "output": "messages",
-    "data": "messages",
-}
 # Tools that a model calls at once run at once, but not without bound.
 _MAX_PARALLEL_TOOLS = 8
-
-
-class Models(Protocol):
-    """What the agent needs of :class:`app.llm.registry.Models`."""
-
-    fallback: ModelRef | None
-
-    def resolve(self, text: str | None) -> ModelRef: ...
-    def chat_model(self, ref: ModelRef, options: ModelOptions) -> BaseChatModel: ...
-    def explain(self, ref: ModelRef, error: Exception) -> ProviderError: ...
-    def succeeded(self, ref: ModelRef) -> None: ...
-    def failed(self, ref: ModelRef, error: Exception) -> None: ...
-
-
-class Tools(Protocol):
-    """What the agent needs of :class:`app.tools.catalog.ToolCatalog`."""
-
-    def select(self, names: tuple[str, ...] | None) -> tuple[ToolDefinition, ...]: ...
+# Milliseconds that a model must have had for it to be its fault that a turn is late.
+_FAIR_MS = 50.0
 
 
 class Agent:
@@ -88,6 +68,7 @@ class Agent:
         self._models = models
         self._tools = tools
         self._memory = memory
+        self._commits = Commits(memory)
         self._graphs = Graphs(executor)
         # Apart, so that drafts never push the graphs of calls out.
         self._rehearsed_graphs = Graphs(executor, MAX_REHEARSED_GRAPHS)
@@ -99,26 +80,40 @@ class Agent:
     async def run(self, turn: TurnRequest) -> AsyncGenerator[AgentEvent, None]:
         """Answer ``turn``. Use it inside ``contextlib.aclosing``.
 
-        The turn is in memory before ``Done`` is yielded; one that fails, or is cancelled or closed, leaves nothing.
+        The turn is in memory before ``Done`` is yielded; one that fails, or is cancelled or closed, leaves nothing,
+        unless something was done in it that cannot be taken back: see :mod:`app.agent.commits`.
 
         Raises:
             AgentError: see :mod:`app.agent.errors`; :class:`TurnTimeout` at ``turn.deadline``.
             ModelError: the model, and the fallback model if there is one, cannot be used or did not answer well.
             PromptTemplateError: the prompt's content cannot be rendered.
         """
+        turn.progress.begin()
+        conduct = TurnConduct(self._commits, turn.conversation, turn.progress)
+        events = self._events(turn, conduct)
+        try:
+            async with aclosing(events):
+                async for event in events:
+                    yield event
+        finally:
+            conduct.close(turn.text)
+
+    async def _events(self, turn: TurnRequest, conduct: TurnConduct) -> AsyncGenerator[AgentEvent, None]:
         progress = turn.progress
-        progress.begin()
         log = _log.bind(turn_id=turn.turn_id)
         system = SystemMessage(render(turn.prompt.content, turn.variables))
         with progress.measure("memory", "load"):
             remembered = await self._recall(turn)
+        conduct.recalled(remembered.turns)
         models = models_to_try(self._models.resolve(turn.model or turn.prompt.model), self._models.fallback)
         for ref in models:
             last = ref is models[-1]
             reader = StreamReader(self._max_rounds, structured=turn.prompt.output_schema is not None)
+            conduct.asks(ref.provider, reader.messages)
             history = recall(remembered.turns, self._memory_tokens, ref.provider)
             try:
-                events = self._attempt(turn, ref, [system, *history, HumanMessage(turn.text)], reader, last=last)
+                messages = [system, *history, HumanMessage(turn.text)]
+                events = self._attempt(turn, ref, messages, reader, conduct, last=last)
                 with progress.attempt(str(ref), reader):
                     async with aclosing(events):
                         async for event in events:
@@ -139,9 +134,9 @@ class Agent:
             MODEL_FALLBACKS.inc()
         self._succeeded(ref, progress, rehearsed=turn.rehearsed is not None)
         with progress.measure("memory", "save"):
-            number = await self._commit(turn, ref, reader, answer)
-        if answer.action is not None:
-            yield answer.action
+            number = await self._commit(turn, ref, reader, answer, conduct)
+        for action in answer.actions:
+            yield action
         yield Done(
             text=answer.text,
             model=str(ref),
@@ -153,6 +148,11 @@ class Agent:
             timings=tuple(progress.timings),
             model_steps=tuple(progress.steps),
         )
+
+    async def aclose(self, timeout: float) -> None:
+        """Let calls that are finished though their turns are over end within ``timeout`` seconds, and remember them.
+        To be called when no turn runs any more, and before executor and memory are closed."""
+        await self._commits.aclose(timeout)
 
     async def warm(self, prompts: Iterable[Prompt] = ()) -> None:
         """Pay the costs of a first turn before a call does: imports, the first run of a graph, and the graphs of
@@ -203,17 +203,27 @@ class Agent:
             return Conversation((), 0)
         try:
             async with asyncio.timeout_at(turn.deadline):
+                await self._commits.settled(turn.conversation, turn.deadline)
                 return await self._memory.load(turn.conversation)
         except TimeoutError as error:
             raise _too_late() from error
 
     async def _attempt(
-        self, turn: TurnRequest, ref: ModelRef, messages: list[BaseMessage], reader: StreamReader, *, last: bool
+        self,
+        turn: TurnRequest,
+        ref: ModelRef,
+        messages: list[BaseMessage],
+        reader: StreamReader,
+        conduct: TurnConduct,
+        *,
+        last: bool,
     ) -> AsyncGenerator[AgentEvent, None]:
         """One model's try at the turn."""
         loop = asyncio.get_running_loop()
         graph, stand_in = await self._graph_and_stand_in(ref, turn)
-        context = TurnContext(CallContext(turn.turn_id, turn.variables, turn.deadline), self._debug, stand_in)
+        context = TurnContext(
+            CallContext(turn.turn_id, turn.variables, turn.deadline, conduct), self._debug, stand_in, desk=turn.desk
+        )
         sign_by = first_sign_by(loop.time(), turn.deadline, last=last)
         items = self._attempt_graph(graph, messages, context)
         async with aclosing(items):
@@ -229,7 +239,10 @@ class Agent:
                     late = ProviderTimeout(f"{ref} did not answer in time.", provider=ref.provider)
                     if not reader.alive and not last and loop.time() < turn.deadline:
                         raise late from error
-                    if not reader.waits_for_tools and turn.rehearsed is None:
+                    fair = (
+                        turn.progress.asked_for_ms() >= _FAIR_MS
+                    )  # a tool may have used all the time but the last bit
+                    if fair and not reader.waits_for_tools and turn.rehearsed is None:
                         self._models.failed(ref, late)  # the turn's error is its deadline; the status names the cause
                     raise _too_late() from error
                 events = reader.feed(mode, payload)
@@ -237,7 +250,7 @@ class Agent:
                     turn.progress.node(reader)
                 for event in events:
                     if self._debug and not isinstance(event, TextDelta):
-                        _log.debug("turn.event", turn_id=turn.turn_id, **_debug_fields(event))
+                        _log.debug("turn.event", turn_id=turn.turn_id, **debug_fields(event))
                     yield event
 
     async def _attempt_graph(
@@ -250,10 +263,10 @@ class Agent:
                 # A round is two supersteps, the last message one more, and the graph wants one to see its end in.
                 "recursion_limit": 2 * self._max_rounds + 4,
                 "max_concurrency": _MAX_PARALLEL_TOOLS,
-                "configurable": {CALL_CONTEXT: context.call, STAND_IN: context.stand_in},
+                "configurable": {CALL_CONTEXT: context.call, STAND_IN: context.stand_in, DESK: context.desk},
             },
             context=context,
-            stream_mode=["messages", "updates"],
+            stream_mode=["messages", "updates", "custom"],
         )
         try:
             async with aclosing(stream):  # type: ignore[type-var]  # it is an async generator
@@ -268,11 +281,16 @@ class Agent:
             _log.exception("turn.crashed", turn_id=context.call.turn_id)
             raise AgentError("The agent failed for a reason that nobody foresaw; the log has the trace.") from error
 
-    async def _commit(self, turn: TurnRequest, ref: ModelRef, reader: StreamReader, answer: Answer) -> int:
+    async def _commit(
+        self, turn: TurnRequest, ref: ModelRef, reader: StreamReader, answer: Answer, conduct: TurnConduct
+    ) -> int:
+        # From here on the turn is whole: an append that has begun is carried through.
+        conduct.answered()
         if turn.conversation is None:
             return 1
         messages = [HumanMessage(turn.text), *reader.messages]
-        return await self._memory.append(turn.conversation, TurnMessages.of(messages, ref.provider, answer.text))
+        whole = TurnMessages.of(messages, ref.provider, answer.text, **conduct.fingerprints)
+        return await self._memory.append(turn.conversation, whole)
 
     def _succeeded(self, ref: ModelRef, progress: Progress, *, rehearsed: bool) -> None:
         self._models.succeeded(ref)
@@ -289,11 +307,3 @@ class Agent:
 
 def _too_late() -> TurnTimeout:
     return TurnTimeout("The turn's deadline passed before the model had answered.")
-
-
-def _debug_fields(event: AgentEvent) -> dict[str, Any]:
-    fields: dict[str, Any] = {"event_type": type(event).__name__}
-    for slot in event.__slots__:
-        # What was said goes only into fields that LOG_SPEECH can drop.
-        fields[_MARKED.get(slot, slot)] = getattr(event, slot)
-    return fields

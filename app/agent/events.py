@@ -1,6 +1,6 @@
 """What comes out of a turn, in the order in which it happens.
 
-Shape of a stream: any number of :class:`TextDelta`, :class:`ToolStarted`, :class:`ToolFinished` and
+Shape of a stream: any number of :class:`TextDelta`, :class:`ToolStarted`, :class:`ToolSlow`, :class:`ToolFinished` and
 :class:`ActionRequested`, then exactly one :class:`Done`. A turn that fails raises an
 :class:`~app.core.errors.GatewayError` instead of ending with ``Done``.
 """
@@ -36,12 +36,28 @@ class ToolStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolSlow:
+    """A tool takes its time, and the operator has a sentence for that; between its start and its end, at most once.
+
+    For the voice, so that the caller does not listen to silence. A dialplan turn says nothing before its answer.
+
+    Attributes:
+        text: The sentence, as it stands with the tool.
+    """
+
+    call_id: str
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class ToolFinished:
     """A tool answered, or failed; either way the model was told ``result``.
 
     Attributes:
         ok: False when the model was told of an error.
-        error: The code of that error, None when ``ok``.
+        error: The code of that error, None when ``ok``; but ``confirmation_needed`` where the call was not carried out
+            and waits for the caller's yes, which is as it should be.
         elapsed_ms: Wall time of the call.
         request: As it was sent, with secrets masked; None: nothing was.
         http_status: Of the response; None: there was none.
@@ -59,15 +75,23 @@ class ToolFinished:
 
 @dataclass(frozen=True, slots=True)
 class ActionRequested:
-    """The model asked the dialplan to do something. It happens only when the turn ends with :class:`Done`.
+    """The model asked for something to be done in the call. It happens only when the turn ends with :class:`Done`.
+
+    Those that are done come last before ``Done``, in order; of those that end the agent's part of the call there is at
+    most one, and it is the last.
 
     Attributes:
-        action: ``hangup``, ``transfer``, or an action that the operator named.
-        data: Its parameter: the target of a transfer; may be empty.
+        action: A kind of :data:`app.prompts.prompt.KINDS`, or a word that the operator named.
+        data: Its parameter, one that the prompt allows: the target of a transfer, ``NAME=value``; may be empty.
+        via: Who does it: ``dialplan`` or ``ari``.
+        place, caller_id: As the prompt has them; see :class:`app.prompts.prompt.Action`.
     """
 
     action: str
     data: str
+    via: str = "dialplan"
+    place: str = ""
+    caller_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,4 +156,4 @@ class Done:
     model_steps: tuple[ModelStep, ...] = ()
 
 
-AgentEvent = TextDelta | ToolStarted | ToolFinished | ActionRequested | Done
+AgentEvent = TextDelta | ToolStarted | ToolSlow | ToolFinished | ActionRequested | Done

@@ -37,6 +37,7 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command
 
 from app.agent.actions import action_tools
+from app.agent.desk import CallDesk, question_tools
 from app.agent.output import OutputSchema
 from app.agent.steps import Left, Rules, UnreadableCall, decide, whole_message
 from app.core.errors import GatewayError
@@ -68,11 +69,13 @@ class TurnContext:
         corrections: How often the model was asked to correct its output.
         debug: Whether to log messages.
         stand_in: Who answers the tools' calls in place of their executor; None: nobody.
+        desk: Who answers questions about the telephone system; None: nobody can.
     """
 
     call: CallContext
     debug: bool = False
     stand_in: RunsTools | None = None
+    desk: CallDesk | None = None
     corrections: int = 0
 
 
@@ -247,6 +250,7 @@ class Graphs:
             output=None if prompt.output_schema is None else OutputSchema(prompt.output_schema),
         )
         tools: list[BaseTool] = [HttpTool(tool, self._executor) for tool in wanted.tools]
+        tools += question_tools(prompt.actions, [*(tool.name for tool in wanted.tools), *rules.actions])
         return build_graph(model, tools, rules, lambda error: explain(ref, error))
 
 

@@ -1,7 +1,8 @@
 """Reads the stream of one run of the graph: items in, events out. No I/O, no clock.
 
-Items are LangGraph's, for ``stream_mode=["messages", "updates"]``: ``("messages", (chunk, metadata))`` while the model
-writes, and ``("updates", {node: {"messages": [...]}})`` when a node has finished. An item of "updates" is handed out
+Items are LangGraph's, for ``stream_mode=["messages", "updates", "custom"]``: ``("messages", (chunk, metadata))`` while
+the model writes, ``("updates", {node: {"messages": [...]}})`` when a node has finished, and ``("custom", event)`` for
+what a running tool has to say. An item of "updates" is handed out
 before the next node begins, so an error raised here keeps the tools from running.
 """
 
@@ -13,9 +14,9 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ToolCall, ToolMessage
 
-from app.agent.actions import ActionTaken
+from app.agent.actions import ActionTaken, in_order
 from app.agent.errors import EmptyAnswer, StepLimit
-from app.agent.events import ActionRequested, AgentEvent, TextDelta, ToolFinished, ToolStarted, Usage
+from app.agent.events import ActionRequested, AgentEvent, TextDelta, ToolFinished, ToolSlow, ToolStarted, Usage
 from app.agent.output import Answered
 from app.tools.adapter import ToolOutcome
 
@@ -24,11 +25,11 @@ _MODEL = "model"  # the name that create_agent gives to its node
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How a run ended. ``action`` is the last one that was asked for."""
+    """How a run ended. ``actions`` are those to be done, in order."""
 
     text: str
     output: Mapping[str, Any] | None
-    action: ActionRequested | None
+    actions: tuple[ActionRequested, ...] = ()
 
 
 class StreamReader:
@@ -56,7 +57,7 @@ class StreamReader:
         self._earlier = ""  # the last text before it, said beside an action
         self._final = ""
         self._answered: Answered | None = None
-        self._action: ActionTaken | None = None
+        self._actions: list[ActionTaken] = []
 
     @property
     def usage(self) -> Usage:
@@ -80,6 +81,9 @@ class StreamReader:
             if isinstance(chunk, AIMessageChunk) and metadata.get("langgraph_node") == _MODEL:
                 return self._chunk(chunk)
             return ()
+        if mode == "custom":
+            # One that fell due in the moment in which its tool answered comes too late.
+            return (payload,) if isinstance(payload, ToolSlow) and payload.call_id in self._unanswered else ()
         events: list[AgentEvent] = []
         for update in payload.values():
             for message in _messages_of(update):
@@ -98,14 +102,14 @@ class StreamReader:
         Raises:
             EmptyAnswer: the model ended without a word.
         """
-        action = ActionRequested(self._action.action, self._action.data) if self._action else None
+        actions = in_order(self._actions)
         if self._answered is not None:
-            return Answer(self._answered.text, self._answered.fields, action)
+            return Answer(self._answered.text, self._answered.fields, actions)
         # "Goodbye" said beside the action, and nothing after it, is an answer; "one moment" before a tool is none.
-        text = self._final.strip() or (self._earlier.strip() if action else "")
+        text = self._final.strip() or (self._earlier.strip() if actions else "")
         if not text or self._structured:
             raise EmptyAnswer("The model ended its turn without a word.")
-        return Answer(text, None, action)
+        return Answer(text, None, actions)
 
     def _chunk(self, chunk: AIMessageChunk) -> Iterable[AgentEvent]:
         text = chunk.text
@@ -156,25 +160,15 @@ class StreamReader:
                 self._answered = answered
                 return []
             case ActionTaken() as action:
-                self._action = action
+                self._actions.append(action)
                 return []
             case ToolOutcome() as outcome:
                 pass
             case _:  # the tools node's own words for a tool that does not exist
                 outcome = ToolOutcome(ok=message.status != "error", error="tool_not_found", elapsed_ms=0.0)
-        name, text = message.name or "", message.text
-        finished = ToolFinished(
-            message.tool_call_id,
-            name,
-            outcome.ok,
-            text,
-            outcome.error,
-            outcome.elapsed_ms,
-            outcome.request,
-            outcome.http_status,
-        )
+        finished = finished_event(message, outcome)
         if self._not_announced and call is not None:  # refused before it came to the tools node
-            return [ToolStarted(message.tool_call_id, name, call["args"]), finished]
+            return [ToolStarted(message.tool_call_id, finished.name, call["args"]), finished]
         return [finished]
 
     def _too_many(self) -> StepLimit:
@@ -182,6 +176,20 @@ class StreamReader:
             f"The model called tools {self.steps} times without an answer; AI_MAX_STEPS allows {self._max_rounds}. "
             "Say in the prompt when it should stop, or raise the limit."
         )
+
+
+def finished_event(message: ToolMessage, outcome: ToolOutcome) -> ToolFinished:
+    """What a tool's message tells of its call."""
+    return ToolFinished(
+        message.tool_call_id,
+        message.name or "",
+        outcome.ok,
+        message.text,
+        outcome.error,
+        outcome.elapsed_ms,
+        outcome.request,
+        outcome.http_status,
+    )
 
 
 def _messages_of(update: Any) -> Iterable[BaseMessage]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from app.agent.desk import CallDesk
 from app.agent.progress import Progress
 from app.prompts.prompt import Prompt
 from app.tools.definition import ToolDefinition
@@ -41,6 +42,8 @@ class TurnRequest:
         variables: Call variables for the prompt's template and the tools' bound parameters.
         turn_id: Names this turn in logs and idempotency keys.
         rehearsed: None: a turn of a call. The prompt of a rehearsed one may be in no catalog.
+        desk: Who answers the model's questions about the telephone system (is an extension free, how long is a queue);
+            None: nobody can, as in a rehearsal.
         progress: What is known of the turn so far; kept by the agent, for whoever asked for the turn.
     """
 
@@ -52,4 +55,5 @@ class TurnRequest:
     variables: Mapping[str, str] = field(default_factory=dict)
     turn_id: str = ""
     rehearsed: Rehearsed | None = None
+    desk: CallDesk | None = field(default=None, compare=False, repr=False)
     progress: Progress = field(default_factory=Progress, compare=False, repr=False)

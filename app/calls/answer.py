@@ -8,11 +8,12 @@ from contextlib import aclosing
 from typing import Any, Protocol
 
 from app.agent.errors import TurnTimeout
-from app.agent.events import ActionRequested, AgentEvent, Done, ToolFinished, ToolStarted
+from app.agent.events import ActionRequested, AgentEvent, Done, ToolFinished, ToolSlow, ToolStarted
 from app.agent.turn import TurnRequest
 from app.ari.errors import AriRequestFailed
 from app.calls import ending
 from app.calls.call import Call
+from app.calls.desk import ChannelDesk
 from app.calls.errors import NoInput, UnreadableInput
 from app.calls.outcome import Outcome
 from app.calls.trace import Journal
@@ -71,7 +72,7 @@ class Answers:
 
     async def _within_deadline(self, call: Call, prompt: Prompt, pbx: str) -> Outcome:
         timeout = self._timeout(call, prompt)
-        deadline = call.started + timeout
+        deadline = call.deadline = call.started + timeout
         limit = asyncio.timeout_at(deadline)
         try:
             async with limit:
@@ -88,6 +89,7 @@ class Answers:
                         model=call.arguments.model,
                         variables=call.variables,
                         turn_id=call.turn_id,
+                        desk=ChannelDesk(call.channel),
                         progress=call.trace.progress,
                     ),
                 )
@@ -145,27 +147,28 @@ class Answers:
                 at=call.trace.started_at,
             )
 
-    def _tool_finished(self, call: Call, event: ToolFinished, arguments: Mapping[str, Any]) -> None:
+    def _tool_finished(self, call: Call, event: ToolFinished) -> None:
+        record, arguments = call.trace.tool_finished(event, call.exact_ms())
         _log_tool(call, event, arguments)
-        record = call.trace.tool(event, arguments, call.exact_ms())
         if self._journal is not None:
             self._journal.tool_finished(call.turn_id, record)
 
     async def _converse(self, call: Call, turn: TurnRequest) -> Outcome:
-        action: ActionRequested | None = None
-        tools: dict[str, Mapping[str, Any]] = {}
+        actions: list[ActionRequested] = []
         async with aclosing(self._agent.run(turn)) as events:
             async for event in events:
                 match event:
                     case ToolStarted():
-                        tools[event.call_id] = event.arguments
+                        call.trace.tool_started(event, call.exact_ms())
+                    case ToolSlow():
+                        call.trace.tool_slow(event, call.exact_ms())  # there is no voice to say it with
                     case ToolFinished():
-                        self._tool_finished(call, event, tools.pop(event.call_id, {}))
+                        self._tool_finished(call, event)
                     case ActionRequested():
-                        action = event
+                        actions.append(event)
                     case Done():
                         call.trace.done = event
-                        return ending.answered(turn.prompt, event, action, call.elapsed_ms())
+                        return ending.answered(turn.prompt, event, actions, call.elapsed_ms())
                     case _:
                         pass  # text: a dialplan turn takes the whole answer from Done
         raise GatewayError("the agent ended a turn without an answer or an error")

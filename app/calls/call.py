@@ -28,6 +28,8 @@ class Call:
     Attributes:
         started: Loop time of the StasisStart; the deadline counts from it.
         variables: For the prompt's template and the tools: what is known of the channel, and the dialplan's own keys.
+        context: The dialplan's context that the channel came from.
+        deadline: Loop time at which the turn must be over; 0 until its prompt is known.
         log: Bound to the channel's id and the conversation.
         trace: What the history keeps of the turn.
         answering: The task that makes the answer; cancelled at hang-up and at release. None until it runs.
@@ -41,6 +43,8 @@ class Call:
     started: float
     variables: Mapping[str, str]
     log: Any
+    context: str = ""
+    deadline: float = 0.0
     turn_id: str = field(default_factory=lambda: secrets.token_hex(8))
     trace: Trace = field(default_factory=Trace)
     answering: asyncio.Task[Outcome] | None = None
@@ -68,6 +72,7 @@ class Call:
             # like a key, and must not become the caller's number for a tool.
             variables={**arguments.variables, **channel_facts(event)},
             log=log,
+            context=event.channel.dialplan.context,
         )
 
     def elapsed_ms(self) -> int:

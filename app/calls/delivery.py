@@ -10,6 +10,7 @@ import structlog
 
 from app.ari.errors import AriConflict, AriError, AriNotFound
 from app.ari.handles import Channel
+from app.calls.actions import Acting
 from app.calls.outcome import Outcome, Status
 from app.calls.variables import channel_variables
 
@@ -36,7 +37,9 @@ class Delivery:
     given_back: bool = False
 
 
-async def deliver(channel: Channel, outcome: Outcome, *, fallback: str, gone: Callable[[], bool]) -> Delivery:
+async def deliver(
+    channel: Channel, outcome: Outcome, *, fallback: str, gone: Callable[[], bool], acting: Acting | None = None
+) -> Delivery:
     """Set the variables and continue the channel in the dialplan at its next priority.
 
     Tries again while Asterisk does not answer, for up to :data:`GIVE_UP_AFTER` seconds. Setting the same variables
@@ -46,6 +49,8 @@ async def deliver(channel: Channel, outcome: Outcome, *, fallback: str, gone: Ca
     Args:
         gone: Whether the channel left meanwhile, and perhaps came back for another turn. A second try would then throw
             it out of that one.
+        acting: What is done over ARI in between: once, and only if Asterisk took the outcome's own variables. The
+            channel then goes where the leaving action says, if there is one that can be done.
 
     Raises:
         AriError: Asterisk could not be reached for so long, or refuses to continue the channel.
@@ -58,8 +63,14 @@ async def deliver(channel: Channel, outcome: Outcome, *, fallback: str, gone: Ca
         asking = False
         try:
             await _set_variables(channel, delivery, fallback)
+            with_actions = acting is not None and delivery.outcome is outcome
+            if acting is not None and with_actions:
+                await _act(channel, delivery, acting)
             asking = True
-            await channel.continue_in_dialplan()
+            if acting is not None and with_actions:
+                await acting.leave()
+            else:
+                await channel.continue_in_dialplan()
         except (AriNotFound, AriConflict):
             delivery.given_back = asked
             return delivery
@@ -74,6 +85,19 @@ async def deliver(channel: Channel, outcome: Outcome, *, fallback: str, gone: Ca
         if gone():
             delivery.given_back = asked
             return delivery
+
+
+async def _act(channel: Channel, delivery: Delivery, acting: Acting) -> None:
+    """Raises AriError: a retryable one, or the channel is gone."""
+    await acting.perform()
+    results = acting.variables
+    if not results or results.items() <= delivery.variables.items():
+        return
+    delivery.variables = {**delivery.variables, **results}
+    try:
+        await channel.set_variables(results)
+    except AriError as error:
+        _raise_unless_refused(error)
 
 
 async def _set_variables(channel: Channel, delivery: Delivery, fallback: str) -> None:

@@ -5,6 +5,8 @@ Calls end so, and so do rehearsals, which thereby show what a call would get.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from app.agent.errors import EmptyAnswer, TurnTimeout
 from app.agent.events import ActionRequested, Done
 from app.calls.errors import NoInput
@@ -19,7 +21,7 @@ from app.prompts.prompt import Prompt
 DEFAULT_FALLBACK = "I am sorry, I cannot answer right now."
 
 
-def answered(prompt: Prompt, done: Done, action: ActionRequested | None, latency_ms: int) -> Outcome:
+def answered(prompt: Prompt, done: Done, actions: Sequence[ActionRequested], latency_ms: int) -> Outcome:
     """The outcome of a turn that the agent finished.
 
     Raises:
@@ -31,8 +33,7 @@ def answered(prompt: Prompt, done: Done, action: ActionRequested | None, latency
     return Outcome(
         status=Status.OK,
         text=text,
-        action=action.action if action else "",
-        action_data=action.data if action else "",
+        actions=tuple(actions),
         output=done.output or {},
         output_schema=prompt.output_schema or {},
         model=done.model,

@@ -3,7 +3,12 @@
 CallError
 ├── NoInput                 nothing was said
 │   └── UnreadableInput         it was, and Asterisk cannot hand it over
-└── TooManyCalls            AI_MAX_CALLS are being served
+├── TooManyCalls            AI_MAX_CALLS are being served
+├── CannotTell              Asterisk does not know what the model asked for
+└── ActionFailed            something that the model asked for could not be done over ARI
+    ├── ActionLate              the turn's deadline came first
+    ├── NoSuchExtension         the dialplan has it not; the caller would be hung up there
+    └── SoundFailed             Asterisk could not play it
 
 and, of the dialplan that we print::
 
@@ -38,6 +43,36 @@ class TooManyCalls(CallError):
 
     code = "too_many_calls"
     retryable = True
+
+
+class CannotTell(CallError):
+    """A question about the telephone system has no answer; the message says to the operator why."""
+
+    code = "cannot_tell"
+
+
+class ActionFailed(CallError):
+    """An action could not be done over ARI. Its code becomes ``AI_ACTION_ERROR``."""
+
+    code = "action_failed"
+
+
+class ActionLate(ActionFailed):
+    """The turn's deadline came before the action, or before its end."""
+
+    code = "action_late"
+
+
+class NoSuchExtension(ActionFailed):
+    """The dialplan has no such extension, context or priority."""
+
+    code = "no_such_extension"
+
+
+class SoundFailed(ActionFailed):
+    """Asterisk could not play the sound, most often because there is no such file."""
+
+    code = "sound_failed"
 
 
 class DialplanInvalid(GatewayError):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from app.agent.events import ActionRequested
 
 
 class Status(enum.StrEnum):
@@ -26,6 +28,7 @@ class Outcome:
 
     Attributes:
         text: The answer or the fallback sentence, speakable (:func:`app.calls.speakable.speakable`) and never empty.
+        actions: What the model asked for, in order; one that ends its part of the call comes last.
         error: An error's code; empty on ``OK``.
         detail: What went wrong, as a sentence for the log; no variable.
         output: Fields for ``AI_OUT_*``.
@@ -35,8 +38,7 @@ class Outcome:
 
     status: Status
     text: str
-    action: str = ""
-    action_data: str = ""
+    actions: Sequence[ActionRequested] = ()
     output: Mapping[str, Any] = field(default_factory=dict)
     output_schema: Mapping[str, Any] = field(default_factory=dict)
     error: str = ""
@@ -45,3 +47,13 @@ class Outcome:
     prompt_version: str = ""
     turn: int = 0
     latency_ms: int = 0
+
+    @property
+    def action(self) -> str:
+        """The weightiest action's word; empty where there is none."""
+        return self.actions[-1].action if self.actions else ""
+
+    @property
+    def action_data(self) -> str:
+        """The same one's parameter."""
+        return self.actions[-1].data if self.actions else ""

@@ -13,6 +13,7 @@ from app.ari.client import AriClient
 from app.ari.config import AsteriskInfo
 from app.ari.errors import AriError, AriReplaced
 from app.ari.events import ChannelDestroyed, ChannelHangupRequest, Event, StasisEnd, StasisStart
+from app.calls.actions import Acting
 from app.calls.answer import Answers, Prompts, RunsTurns
 from app.calls.call import GRACE, Call
 from app.calls.delivery import deliver
@@ -20,12 +21,14 @@ from app.calls.errors import TooManyCalls
 from app.calls.orphans import LOST, Orphans, release
 from app.calls.outcome import Outcome, Status
 from app.calls.report import Reports
-from app.calls.trace import Journal
+from app.calls.trace import Journal, record_of_action
 from app.core.metrics import ARI_CONNECTED, ARI_CONNECTS, TURNS_ACTIVE, UNEXPECTED
 from app.core.settings import Settings
+from app.history.record import ToolCallRecord
+from app.prompts.prompt import ARI
 
-# The events that a dialplan turn lives by; Asterisk is asked to send no others.
-EVENTS = frozenset({"StasisStart", "StasisEnd", "ChannelHangupRequest", "ChannelDestroyed"})
+# The events that a dialplan turn lives by, the last for sounds that the AI plays; Asterisk is asked to send no others.
+EVENTS = frozenset({"StasisStart", "StasisEnd", "ChannelHangupRequest", "ChannelDestroyed", "PlaybackFinished"})
 
 # Seconds that a turn which does not end within GRACE gets after it was cancelled a second time.
 LAST_MOMENT = 0.02
@@ -249,17 +252,37 @@ class CallSupervisor:
 
     async def _give_back(self, call: Call, outcome: Outcome) -> None:
         start = call.exact_ms()
+        acting = self._acting(call, outcome)
         try:
-            delivery = await deliver(call.channel, outcome, fallback=self._answers.fallback(), gone=lambda: call.gone)
+            delivery = await deliver(
+                call.channel, outcome, fallback=self._answers.fallback(), gone=lambda: call.gone, acting=acting
+            )
         except AriError as error:
-            call.trace.part("delivery", start, call.exact_ms())
+            call.trace.delivered(start, call.exact_ms(), self._acted(call, acting))
             self._reports.not_delivered(call, self._pbx, outcome, error)
             return
-        call.trace.part("delivery", start, call.exact_ms())
+        call.trace.delivered(start, call.exact_ms(), self._acted(call, acting))
         if delivery.given_back:
             self._reports.finished(call, self._pbx, delivery)
         else:
             self._reports.abandoned(call, self._pbx, outcome)
+
+    def _acting(self, call: Call, outcome: Outcome) -> Acting | None:
+        """What is to be done over ARI. Nothing for a turn that was discarded: its outcome has no actions."""
+        if outcome.status is not Status.OK or not any(each.via == ARI for each in outcome.actions):
+            return None
+        return Acting(
+            call.channel,
+            outcome.actions,
+            context=call.context,
+            deadline=call.deadline,
+            gone=lambda: call.gone,
+            log=call.log.bind(turn=call.turn_id),
+        )
+
+    def _acted(self, call: Call, acting: Acting | None) -> list[ToolCallRecord]:
+        """The actions for the history, beside the tools: what the model asked for, and what became of it."""
+        return [record_of_action(each, call.started) for each in acting.results] if acting is not None else []
 
     def _count_active(self, change: int) -> None:
         self._active += change

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from app.agent.events import Done, ToolFinished, Usage
+from app.agent.events import Done, ToolFinished, ToolSlow, ToolStarted, Usage
 from app.agent.progress import Progress
+from app.calls.actions import Acted
 from app.calls.delivery import Delivery
 from app.calls.outcome import Outcome
-from app.history.record import ABANDONED, Span, ToolCallRecord, TurnRecord
+from app.history.record import ABANDONED, INTERRUPTED, Span, ToolCallRecord, TurnRecord
 from app.prompts.prompt import Prompt
+from app.tools.conduct import CONFIRMATION_NEEDED
 
 if TYPE_CHECKING:
     from app.calls.call import Call
@@ -51,6 +53,52 @@ class Trace:
     progress: Progress = field(default_factory=Progress)
     tools: list[ToolCallRecord] = field(default_factory=list)
     spans: list[Span] = field(default_factory=list)
+    # Calls of tools that have begun: by their ids, with the milliseconds at which they did.
+    _begun: dict[str, tuple[ToolStarted, float]] = field(default_factory=dict)
+    _said: dict[str, str] = field(default_factory=dict)  # fillers, by the ids of their calls
+
+    def tool_started(self, event: ToolStarted, now_ms: float) -> None:
+        """A tool is called."""
+        self._begun[event.call_id] = (event, now_ms)
+
+    def tool_slow(self, event: ToolSlow, now_ms: float) -> None:
+        """A sentence would be said now, if this were a conversation by voice."""
+        self._said[event.call_id] = event.text
+        self.spans.append(Span("filler", event.name, round(now_ms, 1), 0.0))
+
+    def tool_finished(self, event: ToolFinished, now_ms: float) -> tuple[ToolCallRecord, Mapping[str, Any]]:
+        """Keep a tool call that has just finished. Returns it, and the arguments as the model gave them."""
+        begun, _ = self._begun.pop(event.call_id, (None, 0.0))
+        arguments = begun.arguments if begun is not None else {}
+        return self.tool(event, arguments, now_ms), arguments
+
+    def interrupted(self, end_ms: float) -> list[ToolCallRecord]:
+        """Keep the calls that had no result when the turn was over, at ``end_ms``. Returns them."""
+        before = len(self.tools)
+        for event, ms in self.progress.late:
+            self.tool_finished(event, self.agent_ms + ms)
+        self.progress.late.clear()
+        for call_id, (begun, start) in self._begun.items():
+            elapsed = max(0.0, end_ms - start)
+            self._keep(
+                ToolCallRecord(
+                    name=begun.name,
+                    arguments=dict(begun.arguments),
+                    result="",
+                    ok=False,
+                    error=INTERRUPTED,
+                    start_ms=round(start, 1),
+                    elapsed_ms=round(elapsed, 1),
+                    filler=self._said.get(call_id, ""),
+                )
+            )
+        self._begun.clear()
+        return self.tools[before:]
+
+    def _keep(self, record: ToolCallRecord) -> None:
+        self.tools.append(record)
+        part = "confirmation" if record.error == CONFIRMATION_NEEDED else "tool"
+        self.spans.append(Span(part, record.name, record.start_ms, record.elapsed_ms))
 
     def tool(self, event: ToolFinished, arguments: Mapping[str, Any], now_ms: float) -> ToolCallRecord:
         """Keep a tool call that has just finished."""
@@ -65,14 +113,38 @@ class Trace:
             elapsed_ms=round(event.elapsed_ms, 1),
             request=None if event.request is None else asdict(event.request),
             http_status=event.http_status,
+            filler=self._said.pop(event.call_id, ""),
         )
-        self.tools.append(record)
-        self.spans.append(Span("tool", event.name, record.start_ms, record.elapsed_ms))
+        self._keep(record)
         return record
 
     def part(self, part: str, start_ms: float, now_ms: float, name: str = "") -> None:
         """Keep a part that has just ended."""
         self.spans.append(Span(part, name, round(start_ms, 1), round(now_ms - start_ms, 1)))
+
+    def delivered(self, start_ms: float, now_ms: float, acted: Sequence[ToolCallRecord]) -> None:
+        """Keep the handing over, with the actions that were done in its middle."""
+        if not acted:
+            self.part("delivery", start_ms, now_ms)
+            return
+        self.part("delivery", start_ms, acted[0].start_ms)
+        for record in acted:
+            self.tools.append(record)
+            self.spans.append(Span("tool", record.name, record.start_ms, record.elapsed_ms))
+        self.part("delivery", acted[-1].start_ms + acted[-1].elapsed_ms, now_ms)
+
+
+def record_of_action(acted: Acted, started: float) -> ToolCallRecord:
+    """An action that was done over ARI, or not, as the history keeps tools. ``started``: the turn's, in loop time."""
+    return ToolCallRecord(
+        name=acted.action.action,
+        arguments={"data": acted.action.data} if acted.action.data else {},
+        result=acted.detail or "done",
+        ok=acted.ok,
+        error=acted.error or None,
+        start_ms=round((acted.start - started) * 1000, 1),
+        elapsed_ms=round((acted.end - acted.start) * 1000, 1),
+    )
 
 
 def record_of(
@@ -126,6 +198,20 @@ def record_of(
         returned=returned or {},
         tools=tuple(trace.tools),
         spans=tuple(sorted((*trace.spans, *agent.spans), key=lambda span: span.start_ms)),
+    )
+
+
+def with_interrupted_tools(record: TurnRecord, trace: Trace) -> TurnRecord:
+    """The record of a turn, with the calls of tools that had no result at its end: those that were finished after it,
+    and those that were broken off."""
+    late = trace.interrupted(record.elapsed_ms)
+    if not late:
+        return record
+    spans = [Span("tool", tool.name, tool.start_ms, tool.elapsed_ms) for tool in late]
+    return replace(
+        record,
+        tools=(*record.tools, *late),
+        spans=tuple(sorted((*record.spans, *spans), key=lambda span: span.start_ms)),
     )
 
 

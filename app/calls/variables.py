@@ -7,8 +7,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from app.calls.actions import dialplan_data
 from app.calls.outcome import Outcome
 from app.calls.speakable import RESPONSE_BYTES, cut, harmless, parts
+from app.prompts.prompt import DIALPLAN
 
 # A name that a dialplan can write in ${...} without quoting.
 _NOT_IN_NAMES = re.compile(r"[^A-Z0-9_]+")
@@ -30,8 +32,7 @@ def channel_variables(outcome: Outcome) -> dict[str, str]:
         "AI_RESPONSE": cut(outcome.text),
         "AI_RESPONSE_COUNT": str(len(pieces)),
         **{f"AI_RESPONSE_{number}": piece for number, piece in enumerate(pieces, 1)},
-        "AI_ACTION": cut(harmless(outcome.action)),
-        "AI_ACTION_DATA": cut(harmless(outcome.action_data)),
+        **_actions(outcome),
         "AI_ERROR": outcome.error,
         "AI_MODEL_USED": cut(harmless(outcome.model)),
         "AI_PROMPT_VERSION": cut(harmless(outcome.prompt_version)),
@@ -42,6 +43,23 @@ def channel_variables(outcome: Outcome) -> dict[str, str]:
     found |= dict(itertools.islice(fields.items(), MOST_OUTPUT_VARIABLES))
     found["AI_STATUS"] = outcome.status.value
     return found
+
+
+def _actions(outcome: Outcome) -> dict[str, str]:
+    """What the dialplan is to do: all in order, and the last once more under the names that short dialplans look at."""
+    found: dict[str, str] = {"AI_ACTION": "", "AI_ACTION_DATA": ""}
+    asked = [each for each in outcome.actions if each.via == DIALPLAN]
+    for number, action in enumerate(asked, 1):
+        word, data = cut(harmless(action.action)), cut(harmless(dialplan_data(action)))
+        found |= {"AI_ACTION": word, "AI_ACTION_DATA": data}
+        found |= {f"AI_ACTION_{number}": word, f"AI_ACTION_{number}_DATA": data}
+    # What the service did itself; said anew when it is done.
+    return found | {
+        "AI_ACTION_COUNT": str(len(asked)),
+        "AI_ACTION_DONE": "",
+        "AI_ACTION_FAILED": "",
+        "AI_ACTION_ERROR": "",
+    }
 
 
 def _first(prefix: str, value: Any) -> dict[str, str]:

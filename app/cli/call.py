@@ -40,7 +40,7 @@ EVENTS: Final = frozenset(
 )
 # Parts repeat AI_RESPONSE, and names of the printed dialplan's own are no answer.
 _SHOWN: Final = re.compile(
-    r"AI_(STATUS|RESPONSE|ACTION|ACTION_DATA|ERROR|MODEL_USED|PROMPT_VERSION|TURN|LATENCY_MS|OUT_\w+)"
+    r"AI_(STATUS|RESPONSE|ACTION|ACTION_(?:DATA|COUNT|DONE|FAILED|ERROR|\d+|\d+_DATA)|ERROR|MODEL_USED|PROMPT_VERSION|TURN|LATENCY_MS|OUT_\w+)"
 )
 _STATES: Final = {"Ringing": "rings", "Ring": "is dialled", "Up": "answered"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from app.agent.events import ActionRequested, TextDelta, ToolFinished, ToolStarted, Usage
+from app.agent.events import ActionRequested, TextDelta, ToolFinished, ToolSlow, ToolStarted, Usage
 from app.calls.outcome import Outcome
 from app.history.record import Span, ToolCallRecord
 
@@ -59,4 +59,4 @@ class Finished:
     step_usage: tuple[Usage, ...] = ()
 
 
-RehearsalEvent = Started | TextDelta | ToolStarted | ToolFinished | ActionRequested | Finished
+RehearsalEvent = Started | TextDelta | ToolStarted | ToolSlow | ToolFinished | ActionRequested | Finished

@@ -12,7 +12,7 @@ from typing import Any, Final
 import structlog
 
 from app.agent.agent import Agent
-from app.agent.events import ActionRequested, Done, ToolFinished, ToolStarted
+from app.agent.events import ActionRequested, Done, ToolFinished, ToolSlow, ToolStarted
 from app.agent.progress import Progress
 from app.agent.turn import Rehearsed, TurnRequest
 from app.calls.ending import answered, failed
@@ -27,9 +27,10 @@ from app.history.record import Span, ToolCallRecord
 from app.llm.errors import ModelError
 from app.llm.registry import Models
 from app.prompts.errors import PromptError
-from app.prompts.prompt import Prompt
+from app.prompts.prompt import ARI, Prompt
 from app.prompts.render import render
 from app.rehearsal.events import Finished, RehearsalEvent, Started
+from app.tools.conduct import CONFIRMATION_NEEDED
 from app.tools.definition import ToolDefinition
 from app.tools.execution import RunsTools
 
@@ -100,7 +101,7 @@ class Stage:
                         yield event
             if record.done is None:
                 raise GatewayError("the agent ended a turn without an answer or an error")  # noqa: TRY301 - likewise
-            outcome = answered(scene.prompt, record.done, record.action, record.ms())
+            outcome = answered(scene.prompt, record.done, record.actions, record.ms())
         except GatewayError as error:
             outcome = failed(self._settings, scene.prompt, error, record.ms())
         except Exception as error:  # noqa: BLE001 - said as one, and shown as a call would end
@@ -157,9 +158,10 @@ class _Record:
     began: float
     progress: Progress = field(default_factory=Progress)
     done: Done | None = None
-    action: ActionRequested | None = None
+    actions: list[ActionRequested] = field(default_factory=list)
     tools: list[ToolCallRecord] = field(default_factory=list)
     _arguments: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    _fillers: dict[str, tuple[ToolSlow, int]] = field(default_factory=dict)
 
     def ms(self) -> int:
         return round((asyncio.get_running_loop().time() - self.began) * 1000)
@@ -168,15 +170,24 @@ class _Record:
         match event:
             case ToolStarted():
                 self._arguments[event.call_id] = event.arguments
+            case ToolSlow():
+                self._fillers[event.call_id] = (event, self.ms())
             case ToolFinished():
                 elapsed = round(event.elapsed_ms, 1)
                 start = max(0.0, round((asyncio.get_running_loop().time() - self.began) * 1000 - elapsed, 1))
                 arguments = dict(self._arguments.pop(event.call_id, {}))
+                said = self._fillers[event.call_id][0].text if event.call_id in self._fillers else ""
                 self.tools.append(
-                    ToolCallRecord(event.name, arguments, event.result, event.ok, event.error, start, elapsed)
+                    ToolCallRecord(
+                        event.name, arguments, event.result, event.ok, event.error, start, elapsed, filler=said
+                    )
                 )
             case ActionRequested():
-                self.action = event
+                self.actions.append(event)
+                if event.via == ARI:  # as a call's history would have it
+                    arguments = {"data": event.data} if event.data else {}
+                    done = "Not done: this is a rehearsal."
+                    self.tools.append(ToolCallRecord(event.action, arguments, done, True, None, self.ms(), 0.0))
             case Done():
                 self.done = event
 
@@ -184,7 +195,10 @@ class _Record:
         progress = self.progress
         found = [Span(each.part, each.name, each.start_ms, each.elapsed_ms) for each in progress.timings]
         found += [Span("step", str(n), step.start_ms, step.elapsed_ms) for n, step in enumerate(progress.steps, 1)]
-        found += [Span("tool", tool.name, tool.start_ms, tool.elapsed_ms) for tool in self.tools]
+        for tool in self.tools:
+            part = "confirmation" if tool.error == CONFIRMATION_NEEDED else "tool"
+            found.append(Span(part, tool.name, tool.start_ms, tool.elapsed_ms))
+        found += [Span("filler", event.name, at, 0.0) for event, at in self._fillers.values()]
         if progress.first_text_ms is not None:
             found.append(Span("first_text", "", 0.0, progress.first_text_ms))
         return tuple(sorted(found, key=lambda span: span.start_ms))

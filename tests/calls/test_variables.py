@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from app.agent.events import ActionRequested
 from app.calls.outcome import Outcome, Status
 from app.calls.variables import MOST_OUTPUT_VARIABLES, NAME_CHARS, channel_variables
 
@@ -16,6 +17,10 @@ def test_every_variable_of_the_contract_is_set_each_time() -> None:
         "AI_RESPONSE_1",
         "AI_ACTION",
         "AI_ACTION_DATA",
+        "AI_ACTION_COUNT",
+        "AI_ACTION_DONE",
+        "AI_ACTION_FAILED",
+        "AI_ACTION_ERROR",
         "AI_ERROR",
         "AI_MODEL_USED",
         "AI_PROMPT_VERSION",
@@ -23,6 +28,27 @@ def test_every_variable_of_the_contract_is_set_each_time() -> None:
         "AI_LATENCY_MS",
         "AI_STATUS",
     ]
+
+
+def test_of_several_actions_all_are_numbered_and_the_last_stands_alone_too() -> None:
+    actions = [
+        ActionRequested("dtmf", "12#"),
+        ActionRequested("play", "custom/hi", via="ari"),
+        ActionRequested("leave", "700@ivr"),
+    ]
+    variables = channel_variables(Outcome(Status.OK, "x", actions))
+    assert {name: value for name, value in variables.items() if name.startswith("AI_ACTION")} == {
+        "AI_ACTION": "leave",
+        "AI_ACTION_DATA": "ivr,700,1",
+        "AI_ACTION_COUNT": "2",
+        "AI_ACTION_1": "dtmf",
+        "AI_ACTION_1_DATA": "12#",
+        "AI_ACTION_2": "leave",
+        "AI_ACTION_2_DATA": "ivr,700,1",
+        "AI_ACTION_DONE": "",
+        "AI_ACTION_FAILED": "",
+        "AI_ACTION_ERROR": "",
+    }
 
 
 def test_a_long_answer_is_whole_in_its_parts() -> None:
@@ -97,5 +123,5 @@ def test_of_fields_with_the_same_name_the_first_counts_and_long_names_are_cut() 
 
 
 def test_values_from_the_model_are_harmless_in_a_quoted_argument() -> None:
-    outcome = Outcome(Status.OK, "x", action="transfer", action_data='100",${EVIL}')
+    outcome = Outcome(Status.OK, "x", [ActionRequested("transfer", '100",${EVIL}')])
     assert channel_variables(outcome)["AI_ACTION_DATA"] == "100,{EVIL}"

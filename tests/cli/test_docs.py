@@ -37,7 +37,12 @@ def test_no_variable_is_on_the_page_that_nobody_sets() -> None:
     from app.core.settings import Settings
 
     known = {*KNOWN_KEYS, *channel_variables(outcome), *(name.upper() for name in Settings.model_fields), "AI_OUT_"}
-    assert set(re.findall(r"\bAI_[A-Z_0-9]+", DIALPLAN)) - known <= {"AI_RESPONSE_", "AI_RESPONSE_1"}
+    assert set(re.findall(r"\bAI_[A-Z_0-9]+", DIALPLAN)) - known <= {
+        "AI_RESPONSE_",
+        "AI_RESPONSE_1",
+        "AI_ACTION_1",
+        "AI_ACTION_1_DATA",
+    }
 
 
 def test_every_command_and_option_is_on_the_page_of_the_command_line() -> None:

@@ -287,7 +287,15 @@ def test_all_fields_that_are_wrong_are_named_at_once_and_a_template_by_its_line(
         output_schema={"type": "string"},
     )
     problems = {problem.field: problem for problem in problems_of(draft)}
-    assert list(problems) == ["name", "content", "temperature", "actions.0.name", "output_schema", "timeout", "metadata"]
+    assert list(problems) == [
+        "name",
+        "content",
+        "temperature",
+        "actions.0.name",
+        "output_schema",
+        "timeout",
+        "metadata",
+    ]
     assert problems["content"].line == 2
 
 
