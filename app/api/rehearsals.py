@@ -84,9 +84,9 @@ def _answers(model: Any, description: str, example: str, *statuses: int) -> Resp
     response_model=None,
     responses=_answers(
         PlaygroundResultBody,
-        "Server-sent events: `started`; then `text`, `tool_started`, `tool_finished` and `action` as they happen; at "
-        "last `done`, or `failed` with the fallback sentence. Their data are JSON, those of the last as `result` here. "
-        "A comment comes every 15 seconds where nothing happens.",
+        "Server-sent events: `started`; then `text`, `tool_started`, `tool_slow` (a sentence for a caller who waits), "
+        "`tool_finished` and `action` as they happen; at last `done`, or `failed` with the fallback sentence. Their "
+        "data are JSON, those of the last as `result` here. A comment comes every 15 seconds where nothing happens.",
         _TURN_EXAMPLE,
         404,
     ),

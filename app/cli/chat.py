@@ -15,7 +15,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
-from app.agent.events import ActionRequested, Done, TextDelta, ToolFinished, ToolStarted
+from app.agent.events import ActionRequested, Done, TextDelta, ToolFinished, ToolSlow, ToolStarted
 from app.agent.turn import TurnRequest
 from app.api.parts import Parts
 from app.calls.outcome import Outcome, Status
@@ -145,6 +145,8 @@ class Chat:
                 self._console.print(event.text, end="", markup=False, emoji=False)
             case ToolStarted():
                 self._note(f"\n  tool {event.name}({_arguments(event.arguments)})")
+            case ToolSlow():
+                self._note(f"    ... {event.text}")
             case ToolFinished():
                 result = event.result if len(event.result) <= RESULT_SHOWN else event.result[:RESULT_SHOWN] + " ..."
                 how = "" if event.ok else f" failed ({event.error})"

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from app.agent.events import ActionRequested, TextDelta, ToolFinished, ToolStarted
+from app.agent.events import ActionRequested, TextDelta, ToolFinished, ToolSlow, ToolStarted
 from app.rehearsal.choice import Draft, PromptChoice, Published, ToolChoice, Version
 from app.rehearsal.events import Finished, RehearsalEvent, Started
 from app.rehearsal.rehearsal import TurnPlan
@@ -233,6 +233,8 @@ def event_of(event: RehearsalEvent) -> tuple[str, dict[str, Any]]:
             return "text", {"text": event.text}
         case ToolStarted():
             return "tool_started", {"call_id": event.call_id, "name": event.name, "arguments": dict(event.arguments)}
+        case ToolSlow():
+            return "tool_slow", {"call_id": event.call_id, "name": event.name, "text": event.text}
         case ToolFinished():
             return "tool_finished", {
                 "call_id": event.call_id,

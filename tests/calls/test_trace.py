@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from datetime import datetime
 from typing import Any
 
-from app.agent.events import AgentEvent, Done, Timing, ToolFinished, ToolStarted, Usage
+from app.agent.events import AgentEvent, Done, Timing, ToolFinished, ToolSlow, ToolStarted, Usage
 from app.agent.turn import TurnRequest
 from app.ari.errors import AriRequestFailed
 from app.ari.events import CallerId
@@ -207,3 +207,54 @@ async def test_a_released_orphan_has_a_record() -> None:
     assert record.conversation == "02:00:00:00:00:01:1.1"
     assert record.returned["AI_RESPONSE"] == variables["AI_RESPONSE"] == record.answer_text
     assert "restarted" in record.detail
+
+
+@virtual_time
+async def test_a_caller_who_hangs_up_leaves_the_tools_that_were_under_way() -> None:
+    late: list[TurnRequest] = []
+
+    async def script(turn: TurnRequest) -> AsyncGenerator[AgentEvent, None]:
+        yield ToolStarted("1", "weather", {"city": "Ulm"})
+        yield ToolStarted("2", "order", {"item": "chair"})
+        await asyncio.sleep(0.1)
+        yield ToolSlow("2", "order", "One moment.")
+        try:
+            await asyncio.sleep(9)
+        finally:
+            turn.progress.expect()  # as the agent does for a tool that is finished in any case
+            late.append(turn)
+
+    made, told = house(script)
+    async with made.open() as opened:
+        opened.ari.enter("1.1", "UNIQUEID=abc", variables={"USER_INPUT": "A chair"})
+        await asyncio.sleep(0.5)
+        opened.ari.hang_up("1.1")
+        await asyncio.sleep(1)
+        assert told.ended == []  # the turn belongs to history when its last tool is over
+        event = ToolFinished("2", "order", ok=True, result="7", error=None, elapsed_ms=1_200.0)
+        late[0].progress.finished_late(event)
+    (record,) = told.ended
+    found = {each.name: each for each in record.tools}
+    assert (record.status, len(found)) == ("ABANDONED", 2)
+    order, weather = found["order"], found["weather"]
+    assert (order.ok, order.result, order.arguments, order.filler) == (True, "7", {"item": "chair"}, "One moment.")
+    assert (weather.ok, weather.error, weather.arguments) == (False, "tool_interrupted", {"city": "Ulm"})
+    assert 450 < weather.elapsed_ms < 700
+    assert [span.part for span in record.spans if span.name == "order"].count("filler") == 1
+
+
+@virtual_time
+async def test_a_call_that_waits_for_the_callers_yes_is_a_part_of_its_own() -> None:
+    async def script(turn: TurnRequest) -> AsyncGenerator[AgentEvent, None]:
+        yield ToolStarted("1", "order", {"item": "chair"})
+        yield ToolFinished("1", "order", ok=True, result="ask", error="confirmation_needed", elapsed_ms=0.0)
+        yield Done("Shall I?", "test:model", 1, Usage(), 1)
+
+    made, told = house(script)
+    async with made.open() as opened:
+        opened.ari.enter("1.1", "UNIQUEID=abc", variables={"USER_INPUT": "A chair"})
+        await opened.back("1.1")
+        await asyncio.sleep(0.1)
+    (record,) = told.ended
+    assert (record.tools[0].ok, record.tools[0].error) == (True, "confirmation_needed")
+    assert ("confirmation", "order") in [(span.part, span.name) for span in record.spans]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -26,6 +27,7 @@ from app.rehearsal.replay_events import (
     ReplayStarted,
     TurnReplayed,
 )
+from app.tools.definition import Behaviour
 from lab.providers.answer import Answer, StubToolCall
 from lab.providers.server import StubProviders
 from tests.rehearsal.conftest import House, MakeHouse
@@ -246,3 +248,41 @@ async def test_of_a_caller_who_hung_up_no_status_is_made_up(house: House) -> Non
     number = await keep(house, "k", {"caller_text": "Hi", "status": "ABANDONED", "answer_text": "", "model": ""})
     (turn,) = turns_of(await replay(house, number))
     assert turn.differences[0].summary == "the caller hung up before the answer; AI_STATUS would be OK"
+
+
+async def test_a_replay_asks_as_calls_do_and_carries_nothing_out(house: House, stub: StubProviders) -> None:
+    await house.prompt()
+    async with raw_server(response(b"{}")) as server:
+        definition = tool(server.url, {"id": {"type": "string"}}, method="POST")
+        definition = replace(definition, behaviour=Behaviour(needs_confirmation=True))
+        await house.tools.create(definition, by="t")
+        asked = replace(called("look_up", {"id": "A1"}, "ask"), error="confirmation_needed")
+        done = called("look_up", {"id": "A1"}, '"ordered"')
+        number = await keep(
+            house,
+            "k",
+            {"caller_text": "A chair", "tools": (asked,)},
+            {"caller_text": "Yes", "tools": (done,)},
+            {"caller_text": "Another", "tools": (asked,)},
+            {"caller_text": "No", "tools": ()},
+        )
+        wants, said = Answer(tool_calls=(StubToolCall("look_up", {"id": "A1"}),)), Answer(text="Good day.")
+        stub.script([wants, said, wants, said, wants, said, said])
+        found = turns_of(await replay(house, number))
+        assert server.requests == []
+    tools = [[(each.ok, each.error, each.result[:9]) for each in turn.replayed.tools] for turn in found]
+    held = [(True, "confirmation_needed", "look_up w")]
+    assert tools == [held, [(True, None, '"ordered"')], held, []]
+    assert [turn.differs for turn in found] == [False] * 4
+
+
+async def test_what_only_waited_for_a_yes_is_no_recorded_result(house: House, stub: StubProviders) -> None:
+    await house.prompt()
+    async with raw_server(response(b"{}")) as server:
+        await house.tools.create(tool(server.url, {"id": {"type": "string"}}, method="POST"), by="t")
+        asked = replace(called("look_up", {"id": "A1"}, "ask"), error="confirmation_needed")
+        number = await keep(house, "k", {"caller_text": "A chair", "tools": (asked,)})
+        stub.script([Answer(tool_calls=(StubToolCall("look_up", {"id": "A1"}),)), Answer(text="Good day.")])
+        (turn,) = turns_of(await replay(house, number))
+        assert server.requests == []
+    assert [each.error for each in turn.replayed.tools] == ["tool_not_recorded"]
