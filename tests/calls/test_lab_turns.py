@@ -138,9 +138,9 @@ async def test_a_tool_is_called_and_its_result_answers(
     gateway: Service, caller: Caller, api: httpx2.Client, tool_server: ToolServer
 ) -> None:
     add_tool(api, "tool_ok", tool_server.url + "/ok/{{ order_id }}")
-    result = await caller.call("100", say='stub:tool=tool_ok{"order_id": "A 1/2"}', conversation="c-tool")
+    result = await caller.call("100", say='stub:tool=tool_ok{"order_id": "A 1&2"}', conversation="c-tool")
     assert result.status == "OK", gateway.tail()
-    assert "/ok/A%201%2F2" in tool_server.requests
+    assert "/ok/A%201%262" in tool_server.requests, gateway.tail()
     (line,) = gateway.lines("tool.finished", conversation="c-tool")
     assert line["ok"] is True
     assert "shipped" in line["tool_result"]
