@@ -19,7 +19,7 @@ import structlog
 from app.core.metrics import UNEXPECTED
 from app.tools.auth.authoriser import Authoriser
 from app.tools.auth.definition import Secrets
-from app.tools.errors import ToolFailure
+from app.tools.errors import ToolError, ToolFailure
 from app.tools.mcp.content import read_answer, read_tool
 from app.tools.mcp.definition import MAX_MESSAGE_BYTES, Answer, McpServer, OfferedTool
 from app.tools.mcp.errors import McpNotInstalled, McpSessionLost, McpUnavailable
@@ -249,15 +249,21 @@ async def connected(
         yield connection
 
 
+def ours(error: BaseException) -> ToolError | None:
+    """The first error of ours in what task groups have wrapped; None: there is none."""
+    if isinstance(error, BaseExceptionGroup):
+        return next((found for each in error.exceptions if (found := ours(each)) is not None), None)
+    return error if isinstance(error, ToolError) else None
+
+
 def _not_connected(connection: Connection, error: BaseException) -> Exception:
     """Our words for what went wrong with the handshake."""
+    known = ours(error)
+    if known is not None:
+        return known
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
-    if isinstance(error, ToolFailure):
-        return error
-    if isinstance(error, Exception):
-        return connection._failure(error)
-    return McpUnavailable("The connection was given up.")
+    return connection._failure(error) if isinstance(error, Exception) else McpUnavailable("It was given up.")
 
 
 async def _follow(transport: GuardedTransport, connection: Connection) -> None:

@@ -131,7 +131,7 @@ def _parameters(offered: OfferedTool, notes: Notes) -> Mapping[str, Any]:
     try:
         size = len(orjson.dumps(offered.schema))
     except (TypeError, ValueError, RecursionError) as error:
-        raise ToolInvalid("Its schema cannot be read.", field="parameters") from error
+        raise ToolInvalid("Its schema is nested too deeply, or none.", field="parameters") from error
     if size > _MAX_SCHEMA_BYTES:
         raise ToolInvalid(
             f"Its schema has {size:,} bytes; at most {_MAX_SCHEMA_BYTES:,} are taken.", field="parameters"

@@ -18,7 +18,7 @@ import structlog
 
 from app.core.metrics import MCP_CONNECTS, MCP_SESSIONS
 from app.tools.errors import ToolError, ToolFailure
-from app.tools.mcp.connection import Connection, unforeseen
+from app.tools.mcp.connection import Connection, ours, unforeseen
 from app.tools.mcp.definition import Answer, McpServer, OfferedTool, SessionStatus
 from app.tools.mcp.errors import McpSessionLost, McpUnavailable
 
@@ -243,8 +243,10 @@ class _Held:
             if not ready.done():
                 ready.set_exception(McpUnavailable(f"The connection to the MCP server {name} was given up."))
             raise
-        except (Exception, ExceptionGroup) as error:  # noqa: BLE001 - logged and counted; the session is over
-            self._failed(ready, unforeseen(name, error))
+        except Exception as error:  # noqa: BLE001 - logged and counted, where it is none of ours; the session is over
+            # The SDK's task groups wrap what goes through them.
+            known = ours(error)
+            self._failed(ready, known if known is not None else unforeseen(name, error))
         finally:
             if opened:
                 ready.result().ended.set()

@@ -140,4 +140,9 @@ async def _end(name: str, process: asyncio.subprocess.Process) -> None:
             break
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
+    # Otherwise it stays open as long as somebody else holds a pipe of it, or nobody reads one to its end.
+    transport = getattr(process, "_transport", None)
+    if transport is not None:
+        with suppress(PermissionError):
+            transport.close()
     _log.info("mcp.program_ended", server=name, returncode=process.returncode)

@@ -27,6 +27,7 @@ from app.tools.mcp.connection import connected
 from app.tools.mcp.definition import McpServer
 from app.tools.mcp.sessions import McpSessions
 from tests.tools.conftest import context
+from tests.tools.guard.conftest import watch  # noqa: F401 - a fixture
 
 ROOT = Path(__file__).parents[3]
 
