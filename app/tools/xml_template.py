@@ -3,6 +3,9 @@ in an attribute. Anywhere else, such as in the name of a tag, a comment or CDATA
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+
 # Nothing of the kind that makes expat dangerous passes here: a DOCTYPE, and with it every entity, is refused at once.
 from xml.parsers import expat
 
@@ -25,7 +28,7 @@ def xml_problem(template: str) -> str | None:
     pieces = split(template.strip())
     placeholders = [piece for piece in pieces if isinstance(piece, Placeholder)]
     mark = 0
-    while any(f"zq{mark}placeholder" in piece for piece in pieces if isinstance(piece, str)):
+    while f"zq{mark}placeholder" in template:
         mark += 1
     words = iter([_WORD.format(mark, number) for number in range(len(placeholders))])
     document = "".join(piece if isinstance(piece, str) else next(words) for piece in pieces)
@@ -38,9 +41,10 @@ def xml_problem(template: str) -> str | None:
         return "The XML holds half of a character pair (a lone surrogate); type that character again."
     except expat.ExpatError as error:
         return f"The XML is not well-formed: {expat.ErrorString(error.code)}, in line {error.lineno}."
-    values = "\0".join(reader.values)
+    # Once over all of it: a template may have thousands.
+    seen = Counter(int(found) for found in re.findall(rf"zq{mark}placeholder(\d+)qz", "\0".join(reader.values)))
     for number, placeholder in enumerate(placeholders):
-        if values.count(_WORD.format(mark, number)) != 1:
+        if seen[number] != 1:
             return (
                 f"{{{{ {placeholder} }}}} stands where XML has no value: put it between two tags, or in the quotes of "
                 "an attribute; not in a name, a comment or CDATA."
