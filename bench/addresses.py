@@ -25,6 +25,8 @@ NOT_ASKED: Final[Mapping[str, str]] = {
     "/api/status/live": "server-sent events",
     "/ui/start/live": "server-sent events",
     "/ui/status/live": "server-sent events",
+    "/ui/mcp/{server_id}/tools": "asks another system",
+    "/api/mcp/servers/{server_id}/tools": "asks another system",
     "/api/doctor": "examines the installation, which takes seconds",
     "/ui/settings/doctor": "examines the installation, which takes seconds",
 }
@@ -101,6 +103,10 @@ _ROUTES: Final = (
     "/ui/tools/{tool_id}/versions/{number}",
     "/ui/playground",
     "/ui/replay",
+    "/ui/mcp",
+    "/ui/mcp/new",
+    "/ui/mcp/{server_id}",
+    "/ui/mcp/{server_id}/delete",
     "/ui/secrets",
     "/ui/secrets/new",
     "/ui/secrets/{secret_id}",
@@ -149,6 +155,8 @@ _ROUTES: Final = (
     "/api/calls/stats",
     "/api/audit",
     "/api/audit/{entry_id}",
+    "/api/mcp/servers",
+    "/api/mcp/servers/{server_id}",
     "/api/secrets",
     "/api/secrets/{name}",
     "/api/users",
@@ -175,6 +183,8 @@ def addresses(now: datetime, volume: Volume, made: Mapping[str, int]) -> list[st
         "order_id": "A1042",
         # The only secret; see bench.pages.
         "secret_id": "1",
+        # And the only MCP server.
+        "server_id": "1",
         "name": SECRET,
         "conversation_id": str(max(1, conversations // 2)),
         "turn_id": f"{volume.turns // 2:016x}",

@@ -111,6 +111,7 @@ async def _ask(kind: str, url: str, folder: Path, volume: Volume) -> list[Timed]
             "token_id": await _make(http, f"{service.url}/api/tokens", {"name": "deploy"}),
         }
         await _store_secret(http, f"{service.url}/api/secrets")
+        await _register_server(http, f"{service.url}/api/mcp/servers")
         asked = addresses(datetime.now(UTC), volume, made)
         return [await _time(http, kind, service.url, address) for address in asked]
 
@@ -125,6 +126,12 @@ async def _make(http: aiohttp.ClientSession, url: str, body: Mapping[str, str]) 
 async def _store_secret(http: aiohttp.ClientSession, url: str) -> None:
     body = {"name": SECRET, "value": "only-an-example", "servers": ["https://api.example.com"]}
     async with http.post(url, json=body) as answer:
+        if answer.status != 201:
+            raise LabFailed(f"{url} answered {answer.status}: {await answer.text()}")
+
+
+async def _register_server(http: aiohttp.ClientSession, url: str) -> None:
+    async with http.post(url, json={"name": "store", "url": "https://mcp.example.com/mcp"}) as answer:
         if answer.status != 201:
             raise LabFailed(f"{url} answered {answer.status}: {await answer.text()}")
 

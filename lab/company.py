@@ -157,6 +157,12 @@ def _schema(required: bool = True, **properties: Mapping[str, Any]) -> dict[str,
 _NUMBER: Final = {"type": "string", "description": "Six digits, as on the contract.", "pattern": "^[0-9]{6}$"}
 
 # As a form sends them; ``days`` ago, by whom.
+# Name, address, who registered it, and how many days ago.
+MCP_SERVERS: Final[tuple[tuple[str, str, str, float], ...]] = (
+    ("Spare parts store", "http://10.20.0.14:8100/mcp", "tom", 9.0),
+    ("Field service", "https://mcp.fieldservice.example/mcp", "maria", 4.0),
+)
+
 # Name, value, servers, description, who stored it, and how many days ago.
 SECRETS: Final[tuple[tuple[str, str, tuple[str, ...], str, str, float], ...]] = (
     (

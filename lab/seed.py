@@ -32,6 +32,8 @@ from app.history.store import HistoryStore
 from app.models.audit import AuditRow
 from app.models.base import Base, utc_now
 from app.prompts.store import PromptStore
+from app.tools.mcp.rules import McpServerDraft
+from app.tools.mcp.store import McpServerStore
 from app.tools.store import ToolStore
 from app.tools.validation import parse_definition
 from app.tools.vault.store import SecretStore
@@ -39,6 +41,7 @@ from lab.company import (
     ADDRESSES,
     CALLERS,
     DIALOGUES,
+    MCP_SERVERS,
     MODEL,
     PASSWORD,
     PRICES,
@@ -67,6 +70,7 @@ class Seeded:
         prompt_id: Has several versions, and a draft that is not published.
         tool_id: Has two versions, and a secret.
         secret_id: A tool signs in with it.
+        server_id: Of an MCP server that the guard does not let us go to, so that its page answers at once.
         conversation_id, turn_id: With tools in it, and a turn of it.
         failed_turn_id: A turn that failed.
         audit_id: A line with something before and after.
@@ -76,6 +80,7 @@ class Seeded:
     draft_id: int
     tool_id: int
     secret_id: int
+    server_id: int
     user_id: int
     token_id: int
     conversation_id: int
@@ -104,6 +109,7 @@ async def seed(url: str, *, conversations: int = 140, now: datetime | None = Non
         users = await _users(past, accounts)
         token = await _tokens(past, accounts, users, now)
         secret = await _secrets(past, database, url)
+        server = await _servers(past, McpServerStore(database))
         tools = await _tools(past, ToolStore(database))
         prompts = await _prompts(past, PromptStore(database))
         turns = list(_turns(prompts, conversations, now))
@@ -121,6 +127,7 @@ async def seed(url: str, *, conversations: int = 140, now: datetime | None = Non
             draft_id=prompts["number porting"],
             tool_id=tools["look_up_customer"],
             secret_id=secret,
+            server_id=server,
             user_id=users["tom"].id or 0,
             token_id=token,
             conversation_id=conversation,
@@ -187,6 +194,15 @@ async def _secrets(past: _Past, database: Database, url: str) -> int:
     async with past.ago(3.4, "maria"):
         await store.change("billing-password", value="another-example-of-a-password", by="maria")
     return made["noc-api-token"]
+
+
+async def _servers(past: _Past, store: McpServerStore) -> int:
+    made = []
+    for name, url, by, days in MCP_SERVERS:
+        async with past.ago(days, by):
+            record = await store.create(McpServerDraft(name, url=url), by=by)
+        made.append(record.server.id)
+    return made[0]
 
 
 async def _tools(past: _Past, store: ToolStore) -> dict[str, int]:
