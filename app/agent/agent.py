@@ -239,9 +239,8 @@ class Agent:
                     late = ProviderTimeout(f"{ref} did not answer in time.", provider=ref.provider)
                     if not reader.alive and not last and loop.time() < turn.deadline:
                         raise late from error
-                    fair = (
-                        turn.progress.asked_for_ms() >= _FAIR_MS
-                    )  # a tool may have used all the time but the last bit
+                    # A tool may have used all the time but the last bit.
+                    fair = turn.progress.asked_for_ms() >= _FAIR_MS
                     if fair and not reader.waits_for_tools and turn.rehearsed is None:
                         self._models.failed(ref, late)  # the turn's error is its deadline; the status names the cause
                     raise _too_late() from error

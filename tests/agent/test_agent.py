@@ -318,7 +318,7 @@ async def test_an_action_said_with_words_ends_the_turn_at_once(bench: MakeBench)
     assert names == ["end_call", "transfer_call", "send_brochure"]
 
 
-async def test_an_action_without_words_lets_the_model_speak_and_the_one_that_leaves_comes_last(bench: MakeBench) -> None:
+async def test_an_action_without_words_lets_the_model_speak_and_the_one_that_leaves_is_last(bench: MakeBench) -> None:
     made = bench([call("transfer_call", {"target": "sales"})], ["No, wait.", call("send_brochure")])
     events, done = await run(made.agent, turn(actions=ACTIONS))
     assert [each for each in events if isinstance(each, ActionRequested)] == [
