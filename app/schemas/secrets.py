@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
@@ -50,8 +51,9 @@ class SecretChange(BaseModel):
 
 
 class SecretUserBody(BaseModel):
-    """A tool whose newest version names the secret."""
+    """A tool whose newest version names the secret, or an MCP server that does."""
 
+    kind: Literal["tool", "mcp_server"] = Field(examples=["tool"])
     id: int = Field(examples=[1])
     name: str = Field(examples=["find_customer"])
     enabled: bool
@@ -61,7 +63,14 @@ class SecretUserBody(BaseModel):
     @classmethod
     def of(cls, user: UsingTool) -> SecretUserBody:
         """From the store's."""
-        return cls(id=user.id, name=user.name, enabled=user.enabled, fields=list(user.fields), refused=user.refused)
+        return cls(
+            kind=user.kind,
+            id=user.id,
+            name=user.name,
+            enabled=user.enabled,
+            fields=list(user.fields),
+            refused=user.refused,
+        )
 
 
 class SecretBody(BaseModel):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from app.db.database import Database
+from app.models.base import utc_now
+from app.models.mcp import McpServerRow
 from app.tools.errors import ToolInvalid
 from app.tools.store import ToolStore
 from app.tools.vault.errors import SecretInUse
@@ -79,4 +81,18 @@ async def test_a_secret_within_the_request_is_held_to_the_same(store: SecretStor
     (user,) = (await store.used_by([record]))["crm-token"]
     assert (list(user.fields), user.refused) == (["request.headers.X-Key"], "")
     with pytest.raises(SecretInUse):
+        await store.delete("crm-token", by="ann")
+
+
+async def test_mcp_servers_that_name_it_are_told_too(store: SecretStore, database: Database) -> None:
+    record = await store.create("crm-token", "x", servers=[CRM], by="ann")
+    row = {"name_key": "crm", "name": "CRM", "transport": "http", "enabled": True, "revision": 1}
+    settings = {"url": "https://mcp.example.com/mcp", "headers": {"X-Key": "{{ secret.crm-token }}"}}
+    who = {"created_at": utc_now(), "updated_at": utc_now(), "created_by": "ann", "updated_by": "ann"}
+    async with database.session() as session:
+        session.add(McpServerRow(**row, **who, settings=settings))
+    (user,) = (await store.used_by([record]))["crm-token"]
+    assert (user.kind, user.name, list(user.fields)) == ("mcp_server", "CRM", ["headers.X-Key"])
+    assert "https://mcp.example.com:443" in user.refused
+    with pytest.raises(SecretInUse, match="CRM"):
         await store.delete("crm-token", by="ann")
