@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Path, Query, Request
@@ -15,9 +15,11 @@ from app.api.parts import Parts, PartsDep
 from app.core.permissions import Permission
 from app.db.audit import MASK
 from app.schemas.page import Search, Sorting
-from app.tools.definition import RequestSpec, ToolDefinition
+from app.tools.auth.definition import Authorisation
+from app.tools.definition import Behaviour, RequestSpec, ResultSpec, ToolDefinition
 from app.tools.records import ToolRecord
 from app.tools.secrets import hidden, secret_fields
+from app.tools.stored import kind_of, options_form
 from app.web.pages import render
 from app.web.tool_form import document_of, pretty
 
@@ -137,7 +139,10 @@ async def compare(
 def show(request: Request, record: ToolRecord) -> HTMLResponse:
     """The page of a version for who only reads."""
     definition = hidden(record.definition)
-    body = definition.request.json_body if isinstance(definition.request, RequestSpec) else None
+    request_part = definition.request
+    body, body_kind = (request_part.json_body, "") if isinstance(request_part, RequestSpec) else (None, "")
+    if isinstance(request_part, RequestSpec) and request_part.body is not None:
+        body, body_kind = request_part.body.fields or request_part.body.text, request_part.body.kind
     return render(
         request,
         "tools/view.html",
@@ -147,10 +152,36 @@ def show(request: Request, record: ToolRecord) -> HTMLResponse:
         definition=definition,
         parameters=_parameters(definition.parameters),
         schema=pretty(definition.parameters),
-        body="" if body is None else pretty(body),
+        kind=kind_of(request_part),
+        target=record.summary.target,
+        body="" if body is None else body if isinstance(body, str) and body_kind else pretty(body),
+        body_kind=body_kind,
+        options=list(_options(definition)),
         secrets=secret_fields(record.definition.request),
         mask=MASK,
     )
+
+
+def _options(definition: ToolDefinition) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """The parts besides the request that are not as usual: a title, and what is set."""
+    usual = options_form(
+        replace(definition, bound={}, result=ResultSpec(), behaviour=Behaviour(), authorisation=Authorisation())
+    )
+    titles = {
+        "authorisation": "Login",
+        "bound": "Bound parameters",
+        "result": "What the model sees",
+        "behaviour": "Behaviour",
+    }
+    now = options_form(definition)
+    for part, title in titles.items():
+        facts = [
+            (name.replace("_", " "), value if isinstance(value, str) else pretty(value))
+            for name, value in now[part].items()
+            if value != usual[part].get(name)
+        ]
+        if facts:
+            yield title, facts
 
 
 def shown_definitions(parts: Parts, ids: Collection[int]) -> Mapping[int, ToolDefinition]:

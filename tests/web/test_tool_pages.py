@@ -95,6 +95,28 @@ def errors_in(page: str) -> str:
     return html.unescape(" ".join(re.findall(r'class="wrong"[^>]*>([^<]*)<', page)))
 
 
+FULL: dict[str, Any] = {
+    **TOOL,
+    "parameters": {"type": "object", "properties": {"people": {"type": "integer"}, "who": {"type": "string"}}},
+    "bound": {"who": "{{ call.caller_number }}", "people": 4},
+    "request": {
+        "method": "PATCH",
+        "url": "https://shop.example.com/tables",
+        "body": {"kind": "form", "fields": {"people": "{{ people }}", "tag": ["a", "b"]}},
+    },
+    "result": {"select": "a.b", "template": "It is {{ result }}.", "max_bytes": 900, "statuses": {"404": "None."}},
+    "behaviour": {"retries": 2, "repeatable": True, "per_minute": 30, "filler": "One moment.", "breaker_seconds": 12.5},
+    "authorisation": {"type": "api_key", "place": "header", "name": "X-Key", "key": "shop-key", "prefix": "Key "},
+}
+
+
+async def full_tool(parts: Parts, **changes: Any) -> ToolRecord:
+    servers = ["https://shop.example.com"]
+    await parts.secrets.create("shop-key", "not shown", servers=servers, by="admin")
+    await parts.secret_catalog.refresh()
+    return await add(parts, **{**FULL, **changes})
+
+
 # -- the list
 
 
@@ -229,7 +251,7 @@ async def test_a_secret_does_not_follow_the_address_to_another_server(client: ht
         ("request.timeout", "soon", "Write a number"),
         ("request.timeout", "500", "from 0.1 to 120"),
         ("request.max_response_bytes", "1", "from 1,000"),
-        ("request.method", "STEAL", "The method is one of"),
+        ("request.method", "CONNECT", "for proxies"),
         ("header_value", "two\nlines", "without line breaks"),
         ("header_value", "{{ nobody }}", "no parameter of the tool"),
         ("query_value", "{{ 1 + 1 }}", "is no placeholder"),
@@ -568,3 +590,84 @@ async def test_what_was_typed_while_the_database_was_away_can_be_saved_later(
         saved = await send(client, address, again)
         assert saved.status_code == 303, errors_in(saved.text)
     assert (await parts.tools.get(tool.id)).definition.description == "Typed."
+
+
+# -- what a tool holds besides its request
+
+
+async def test_all_that_a_tool_holds_comes_back_unchanged_from_its_form(
+    client: httpx2.AsyncClient, parts: Parts
+) -> None:
+    record = await full_tool(parts)
+    path = f"/ui/tools/{record.definition.id}"
+    response = await send(client, path, await opened(client, path))
+    assert response.status_code == 303, errors_in(response.text)
+    saved = (await parts.tools.get(record.definition.id)).definition
+    for part in ("parameters", "request", "bound", "result", "behaviour", "authorisation"):
+        assert getattr(saved, part) == getattr(record.definition, part), part
+
+
+async def test_sections_open_where_they_hold_something(client: httpx2.AsyncClient, parts: Parts) -> None:
+    record = await full_tool(parts)
+    page = await read(client, f"/ui/tools/{record.definition.id}")
+    for part in ("authorisation", "bound", "result", "behaviour"):
+        assert f'id="part-{part}" open' in page
+        assert f'id="part-{part}">' in await read(client, "/ui/tools/new")
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "words"),
+    [
+        ("behaviour.retries", "99", "from 1 to 5"),
+        ("behaviour.breaker_seconds", "soon", "Write a number"),
+        ("behaviour.idempotency_header", "two words", "no name of a header"),
+        ("result.max_bytes", "1", "from 200"),
+        ("status_name", "777", "is no status"),
+        ("authorisation.key", "not a name!", "name of a secret"),
+        ("authorisation.name", "X Key", "no header name"),
+        ("bound_name", "nobody", "no parameter of the tool"),
+    ],
+)
+async def test_what_is_wrong_in_a_section_is_said_there_and_stays_typed(
+    client: httpx2.AsyncClient, parts: Parts, field: str, typed: str, words: str
+) -> None:
+    record = await full_tool(parts)
+    path = f"/ui/tools/{record.definition.id}"
+    fields = await opened(client, path)
+    replaced = next(place for place, (name, _) in enumerate(fields) if name == field)
+    fields[replaced] = (field, typed)
+    response = await send(client, path, fields)
+    assert response.status_code == 422
+    assert words in errors_in(response.text)
+    assert (field, typed) in fields_in(response.text)
+
+
+@pytest.mark.parametrize(
+    "request_part",
+    [{"kind": "mcp", "server": 3, "tool": "find"}, {"kind": "python", "entry": "opening_hours"}],
+)
+async def test_tools_of_other_kinds_are_shown_and_saved(
+    client: httpx2.AsyncClient, parts: Parts, request_part: dict[str, Any]
+) -> None:
+    record = await add(parts, request=request_part)
+    path = f"/ui/tools/{record.definition.id}"
+    for address in ("/ui/tools", path, f"{path}/versions/1", f"{path}/compare"):
+        await read(client, address)
+    response = await send(client, path, await opened(client, path))
+    assert response.status_code == 303, errors_in(response.text)
+    assert (await parts.tools.get(record.definition.id)).definition.request == record.definition.request
+
+
+async def test_a_draft_is_checked_and_tried_as_its_form_stands(client: httpx2.AsyncClient, parts: Parts) -> None:
+    record = await full_tool(parts, behaviour={"needs_confirmation": True})
+    path = f"/ui/tools/{record.definition.id}"
+    fields = [*(await opened(client, path)), ("tool_id", str(record.definition.id))]
+    assert (await send(client, "/ui/tools/check", fields)).json()["problems"] == []
+    wrong = [*fields, ("request.timeout", "never"), ("parameters", "{")]
+    answer = (await send(client, "/ui/tools/check", wrong)).json()
+    assert {each["field"] for each in answer["problems"]} >= {"request.timeout", "parameters"}
+    tried = await send(client, "/ui/tools/try", [*fields, ("try.arguments", "{}"), ("try.variables", "{}")])
+    assert tried.json()["error"]["code"] == "not_confirmed"
+    refused = await send(client, "/ui/tools/try", [*fields, ("try.arguments", "[")])
+    assert refused.status_code == 422
+    assert refused.headers["content-type"] == "application/problem+json"

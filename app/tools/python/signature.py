@@ -68,7 +68,9 @@ def read_function(found: Any) -> Function:
             raise NotCallable(f"Its parameter {each.name} cannot be given by name; * and ** are not taken.")
         default = ... if each.default is inspect.Parameter.empty else each.default
         # Under names of our own: one that pydantic uses itself (schema, copy) would be refused.
-        info = Field(default, alias=each.name, description=told.get(each.name))
+        info = Field(default, alias=each.name)
+        if each.name in told:
+            info = Field(default, alias=each.name, description=told[each.name])
         fields[f"argument_{place}"] = (hints.get(each.name, Any), info)
         names.append(each.name)
     try:
