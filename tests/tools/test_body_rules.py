@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.tools.auth.definition import Secret
 from app.tools.errors import ToolInvalid
+from app.tools.render import render
 from app.tools.request_rules import secret_names_of
 from tests.tools.conftest import tool
 
@@ -125,3 +130,15 @@ def test_long_xml_is_read_at_once() -> None:
     text = "<a>" + "<b c='{{ x }}'>{{ x }}</b>" * 10_000 + "</a>"
     tool("http://h/", {"x": {}}, method="POST", body=xml(text))
     assert time.perf_counter() - started < 5
+
+
+def test_the_examples_of_the_documentation_are_taken() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "tools.md").read_text(encoding="utf-8")
+    part = page.partition("### Bodies")[2].partition("### Bound")[0]
+    examples = [json.loads(each) for each in re.findall(r"```json\n(.*?)```", part, re.DOTALL)]
+    assert [each.get("kind") for each in examples] == [None, "form", "multipart", "xml", "text"]
+    arguments = dict.fromkeys(("people", "name", "number", "topic", "summary"), "x")
+    for example in examples:
+        request = {"body": example} if "kind" in example else {"json_body": example}
+        definition = tool("http://h/", {name: {} for name in arguments}, method="POST", **request)
+        assert render(definition, arguments, {"channel_id": "17.4"}, {"shop": Secret("k", 1)}).body
