@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from sqlalchemy.exc import DBAPIError
-
 from app.core.errors import SettingsError
 from app.core.sealing import Sealer
 from app.core.security import load_secret_key, older_keys, secret_key_file
 from app.core.settings import Settings
 from app.db.database import Database
 from app.db.errors import DatabaseError
+from app.db.probe import probe_database
 from app.db.urls import async_url, sqlite_path
 from app.doctor.check import Subject
 from app.doctor.finding import Finding, fail, ok, skip, warn
@@ -33,16 +32,20 @@ async def check_secrets(subject: Subject) -> Sequence[Finding]:
         if path is not None and not path.exists():
             return [ok(_TITLE, "none yet")]
         records = await _records(settings)
-    except DBAPIError:
-        return [skip(_TITLE, "the tables are not at this version yet")]
     except (DatabaseError, SettingsError):
         return [skip(_TITLE, "the database, or the key, cannot be read")]  # their own checks say why
+    if records is None:
+        return [skip(_TITLE, "the tables are not at this version")]
     return [_finding(records, settings)]
 
 
-async def _records(settings: Settings) -> Sequence[SecretRecord]:
+async def _records(settings: Settings) -> Sequence[SecretRecord] | None:
+    """None: the tables are of another version."""
     database = Database(settings.database_url)
     try:
+        facts = await probe_database(database)
+        if facts.current != facts.newest:
+            return None
         if settings.secret_key is None and not secret_key_file(settings.database_url).exists():
             key = b"there is none, and a check makes none"
         else:
