@@ -111,9 +111,9 @@ KINDS: Final = (
 TITLES: Final = {kind.word: kind.title for kind in KINDS}
 WAYS: Final = (("dialplan", "The dialplan"), ("ari", "The service (ARI)"))
 PARTS: Final = {
-    "name": "what",
+    "name": "name",
     "description": "when",
-    "targets": "allowed",
+    "targets": "targets",
     "via": "who does it",
     "place": "where the other call goes",
     "caller_id": "caller ID",

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 from typer.testing import CliRunner
 
+from app.agent.events import ActionRequested
 from app.calls.dialplan import snippet
 from app.calls.outcome import Outcome, Status
 from app.cli.call import _first
@@ -54,7 +55,9 @@ def telephone(pbx: Asterisk) -> Iterator[str]:
 async def test_a_telephone_is_called_and_every_step_shown(pbx: Asterisk, telephone: str) -> None:
     phone = Phone(pbx)
     phone.load(filled(snippet(Settings(_env_file=None), human="200@people")))
-    outcome = Outcome(Status.OK, "It is four.", action="hangup", model="demo:demo", turn=1, output={"sum": 4})
+    outcome = Outcome(
+        Status.OK, "It is four.", actions=[ActionRequested("hangup", "")], model="demo:demo", turn=1, output={"sum": 4}
+    )
     service = Service([outcome])
     async with service.connected(pbx, "ai_ari_app"):
         code, shown = await call(telephone, "--say", 'What is "2, 2"?')

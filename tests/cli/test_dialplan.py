@@ -7,6 +7,7 @@ import re
 import pytest
 from typer.testing import CliRunner
 
+from app.agent.events import ActionRequested
 from app.calls.dialplan import MARGIN, snippet
 from app.calls.errors import DialplanInvalid
 from app.calls.outcome import Outcome, Status
@@ -127,7 +128,7 @@ async def test_asterisk_16_loads_and_runs_it_too() -> None:
     async with Asterisk("bullseye") as old:
         phone = Phone(old)
         assert phone.load(filled(snippet(settings(asterisk_app_name="old"), human="200@people"))) == ""
-        service = Service([Outcome(Status.OK, "I put you through.", action="transfer", action_data="200")])
+        service = Service([Outcome(Status.OK, "I put you through.", actions=[ActionRequested("transfer", "200")])])
         async with service.connected(old, "old"):
             phone.call("talk")
             log = await phone.until(lambda text: "HUMAN" in text)
@@ -140,7 +141,7 @@ async def test_two_turns_and_a_transfer_to_a_listed_target(phone: Phone) -> None
     service = Service(
         [
             Outcome(Status.OK, "A long one. " * 100 + "Which, please?"),
-            Outcome(Status.OK, "I put you through.", action="transfer", action_data="200"),
+            Outcome(Status.OK, "I put you through.", actions=[ActionRequested("transfer", "200")]),
         ]
     )
     async with service.connected(phone.asterisk, "transfers"):
@@ -156,7 +157,7 @@ async def test_two_turns_and_a_transfer_to_a_listed_target(phone: Phone) -> None
 
 @pytest.mark.lab
 async def test_a_target_that_is_not_listed_is_not_dialled(phone: Phone) -> None:
-    service = Service([Outcome(Status.OK, "Wait.", action="transfer", action_data="0900,1)${SHELL(id)}")])
+    service = Service([Outcome(Status.OK, "Wait.", actions=[ActionRequested("transfer", "0900,1)${SHELL(id)}")])])
     async with service.connected(phone.asterisk, "strangers"):
         phone.load(filled(snippet(settings(asterisk_app_name="strangers"), human="200@people")))
         phone.call("talk")
@@ -206,7 +207,7 @@ async def test_the_words_arrive_unharmed_in_the_encoded_argument_too(phone: Phon
     # As an operator would: the first Stasis() out, the second one in.
     text = re.sub(r"(?m)^ same => n,Stasis\(.*$", "", text)
     text = text.replace(";same => n,Stasis(", " same => n,Stasis(").replace("${SPEECH}", "${USER_INPUT}")
-    service = Service([Outcome(Status.OK, "Bye.", action="hangup")])
+    service = Service([Outcome(Status.OK, "Bye.", actions=[ActionRequested("hangup", "")])])
     async with service.connected(phone.asterisk, "encoded"):
         assert phone.load(filled(text)) == ""
         phone.call("talk")

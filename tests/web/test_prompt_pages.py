@@ -216,7 +216,7 @@ async def test_all_that_is_wrong_is_said_beside_its_field_and_nothing_typed_is_l
     }  # fmt: skip
     assert errors["content"].startswith("Line 2:")
     assert errors["metadata"].startswith("Line 2:")
-    assert "Action 1, what" in response.text
+    assert "Action 1, name" in response.text
     shown = dict(fields_in(response.text, "/ui/prompts/new"))
     for name in ("name", "content", "metadata", "output_schema", "temperature", "timeout", "model", "note"):
         assert shown[name] == typed[name], name

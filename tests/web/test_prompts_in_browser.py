@@ -87,7 +87,16 @@ def test_a_prompt_from_its_first_word_to_its_rollback(page: Page, complaints: Co
     draft: dict[str, Any] = json.loads(page.evaluate("sessionStorage.getItem('asterisk-ai.draft')"))
     assert draft["content"] == "You answer by day, to {{ caller_number }}."
     assert (draft["metadata"], draft["tools"], draft["timeout"]) == ({"team": "night"}, None, None)
-    assert draft["actions"] == [{"name": "transfer", "description": "", "targets": ["sales", "support"]}]
+    assert draft["actions"] == [
+        {
+            "name": "transfer",
+            "description": "",
+            "targets": ["sales", "support"],
+            "via": "dialplan",
+            "place": "",
+            "caller_id": "",
+        }
+    ]
     page.goto(address)
     expect(page.locator("#saving")).to_contain_text("What you tried is here again.")
     expect(editor(page, "content")).to_have_text("You answer by day, to {{ caller_number }}.")
