@@ -188,10 +188,10 @@ def test_what_is_wrong_is_said_beside_its_field_while_one_types(page: Page, tool
 
 def test_a_new_form_does_not_complain_of_what_nobody_has_filled_in_yet(page: Page) -> None:
     page.goto("/ui/tools/new")
-    with page.expect_response("**/api/tools/check"):
+    with page.expect_response("**/ui/tools/check"):
         page.get_by_label("Name", exact=True).fill("a b")
     expect(page.locator("#problems")).to_be_hidden()
-    with page.expect_response("**/api/tools/check"):
+    with page.expect_response("**/ui/tools/check"):
         page.get_by_label("Description", exact=True).focus()
     expect(page.locator("#problems")).to_contain_text("Look at: Name.")
     page.get_by_label("Name", exact=True).fill("")
