@@ -80,6 +80,12 @@ class Connection:
         """The version of the protocol that both speak."""
         return str(self._client.protocol_version)[:50]
 
+    @property
+    def announces_changes(self) -> bool:
+        """Whether the server tells of changed tools only where it is asked to, as it is since 2026."""
+        tools = self._client.server_capabilities.tools
+        return self.protocol >= "2026" and tools is not None and bool(tools.list_changed)
+
     async def tools(self) -> list[OfferedTool]:
         """What it offers now. Raises McpUnavailable."""
         found: dict[str, OfferedTool] = {}
@@ -246,6 +252,8 @@ async def connected(
         stack.push_async_callback(connection.close)
         if transport is not None:
             stack.push_async_callback(_cancelled, asyncio.create_task(_follow(transport, connection)))
+        if connection.announces_changes:
+            stack.push_async_callback(_cancelled, asyncio.create_task(_hear_changes(client, connection)))
         yield connection
 
 
@@ -269,6 +277,19 @@ def _not_connected(connection: Connection, error: BaseException) -> Exception:
 async def _follow(transport: GuardedTransport, connection: Connection) -> None:
     await transport.lost.wait()
     connection.ended.set()
+
+
+async def _hear_changes(client: Any, connection: Connection) -> None:
+    from mcp.client.subscriptions import SubscriptionLost
+    from mcp.shared.exceptions import MCPError
+
+    try:
+        async with client.listen(tools_list_changed=True) as changes:
+            async for _ in changes:
+                connection.changed.set()
+    except (MCPError, SubscriptionLost) as error:
+        # Then it is asked at the next connection, and whenever somebody looks.
+        _log.info("mcp.no_changes_told", server=connection.title, reason=type(error).__name__)
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -38,6 +38,8 @@ _READ_BYTES: Final = 65_536
 _BYTES_PER_SECOND: Final = 4_000_000
 _MAX_FAILURES: Final = 100
 _SESSION: Final = "mcp-session-id"
+# Answered as long as the session lasts, with what changes.
+_LISTEN: Final = "subscriptions/listen"
 # The SDK passes an error that a server answers with on to who asked. The message is a key that no server knows.
 _CODE: Final = -32_099
 
@@ -67,6 +69,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         self._secrets = secrets
         self._failures: OrderedDict[str, ToolFailure] = OrderedDict()
         self._running: dict[str | int, asyncio.Timeout] = {}
+        self._streams: dict[str | int, _Stream] = {}
         self.lost = asyncio.Event()
         self.hidden: frozenset[str] = frozenset()
 
@@ -163,6 +166,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         headers = [(name, value) for name, value in response.headers.items() if name.lower() not in _NOT_BACK]
         if response.content_type == "text/event-stream" and response.status == 200:
             stream = _Stream(response)
+            self._bound(stream, _message(request.content) if request.method == "POST" else {})
             return httpx2.Response(response.status, headers=headers, stream=stream, request=request)
         body = bytearray()
         async for data in response.content.iter_chunked(_READ_BYTES):
@@ -186,11 +190,22 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         # 400: the SDK reads the body of it, and takes it for the server's word.
         return httpx2.Response(400, json=said, request=request)
 
+    def _bound(self, stream: _Stream, message: dict[str, Any]) -> None:
+        """The stream of one call's answer ends some time; those of the server's own messages stay open."""
+        id = message.get("id")
+        if id is None or message.get("method") == _LISTEN:
+            return
+        self._streams[id] = stream
+        stream.closed = lambda: self._streams.pop(id, None)
+        stream.end_within(_REQUEST_SECONDS)
+
     def _shorten(self, message: dict[str, Any]) -> None:
         """A call was given up: its request need not be waited for any more. The SDK keeps it open."""
         params = message.get("params")
         if message.get("method") == "notifications/cancelled" and isinstance(params, dict):
             limit = self._running.get(params.get("requestId", ""))
+            if (stream := self._streams.get(params.get("requestId", ""))) is not None:
+                stream.end_within(_CANCELLED_SECONDS)
             if limit is not None:
                 limit.reschedule(asyncio.get_running_loop().time() + _CANCELLED_SECONDS)
 
@@ -205,6 +220,14 @@ class _Stream(httpx2.AsyncByteStream):
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
+        self._end: asyncio.TimerHandle | None = None
+        self.closed: Callable[[], object] = lambda: None
+
+    def end_within(self, seconds: float) -> None:
+        """Close it after so long, at the latest."""
+        if self._end is not None:
+            self._end.cancel()
+        self._end = asyncio.get_running_loop().call_later(seconds, self._response.close)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         loop = asyncio.get_running_loop()
@@ -222,6 +245,9 @@ class _Stream(httpx2.AsyncByteStream):
             raise httpx2.ReadError(type(error).__name__) from error
 
     async def aclose(self) -> None:
+        if self._end is not None:
+            self._end.cancel()
+        self.closed()
         self._response.close()
 
 

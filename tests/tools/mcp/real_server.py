@@ -78,6 +78,7 @@ async def add_tool(ctx: Context) -> str:
         return "late"
 
     server.add_tool(late)
+    await ctx.notify_tools_changed()
     await ctx.session.send_tool_list_changed()
     return "added"
 

@@ -115,8 +115,8 @@ async def test_what_is_too_long_is_refused() -> None:
         assert (await at.call("big", bytes=10)).text == "x" * 10
 
 
-async def test_a_server_that_changes_its_tools_is_listed_again() -> None:
-    async with running("old") as server, house(http_server(server.url)) as at:
+async def test_a_server_that_changes_its_tools_is_listed_again(era: str) -> None:
+    async with running(era) as server, house(http_server(server.url)) as at:
         assert "late" not in {tool.name for tool in await at.sessions.tools(1)}
         await asyncio.sleep(0.5)  # until the server's own stream is open
         await at.call("add_tool")
