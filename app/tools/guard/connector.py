@@ -16,13 +16,17 @@ import socket
 from collections.abc import Collection
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import IPv4Address, ip_address
 from typing import Final
 from urllib.parse import unquote
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import AddrInfoType, Connection
+from aiohttp.http import RawResponseMessage
+from aiohttp.streams import StreamReader
 from aiohttp.tracing import Trace
 from yarl import URL
 
@@ -37,6 +41,8 @@ DNS_SECONDS: Final = 10
 # The client tries each address, and after a failure all that are left again. A name server that answers with thousands
 # would keep it busy.
 _MAX_ADDRESSES: Final = 16
+# A server that is well sends one or two before its answer.
+_MAX_INTERIM: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +108,23 @@ class _RefusedAddress(PermissionError):
     """Takes the place of a failed connection, so that the client goes on with the next address."""
 
 
+class _FewInterimAnswers(ResponseHandler):
+    """A connection that ends where a server sends answers of 1xx without end. The client would read them all, and
+    the event loop would have no time for calls."""
+
+    _interim = 0
+
+    def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
+        """The head of an answer is here."""
+        self._interim = self._interim + 1 if 100 <= data[0].code < 200 else 0
+        if self._interim <= _MAX_INTERIM:
+            super().feed_data(data, size)
+        elif self.exception() is None:
+            self.set_exception(aiohttp.ClientPayloadError(f"it sent more than {_MAX_INTERIM} interim answers (1xx)"))
+            if self.transport is not None:
+                self.transport.abort()
+
+
 class GuardedConnector(aiohttp.TCPConnector):
     """See :func:`guarded_connector`."""
 
@@ -115,6 +138,9 @@ class GuardedConnector(aiohttp.TCPConnector):
             resolver=_FewAddresses(resolver or aiohttp.ThreadedResolver()),
             socket_factory=self._socket_for,
         )
+        # aiohttp has no public way to choose it.
+        handler: type[ResponseHandler] = _FewInterimAnswers
+        self._factory = partial(handler, loop=self._loop)
         self._policy = policy
         self._own = own
 
