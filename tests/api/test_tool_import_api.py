@@ -90,7 +90,7 @@ async def test_all_are_imported_or_none(client: httpx2.AsyncClient) -> None:
     )
     assert wrong.status_code == 422
     assert [each["field"] for each in wrong.json()["errors"]] == ["operations.1", "operations.2"]
-    assert "multipart" in wrong.json()["errors"][1]["message"]
+    assert "nothing but files" in wrong.json()["errors"][1]["message"]
     assert (await client.get("/api/tools")).json()["total"] == 1 + len(taken["imported"])
 
 
