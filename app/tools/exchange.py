@@ -13,6 +13,7 @@ from typing import ClassVar, Final, Protocol
 
 from app.db.audit import MASK, names_secret
 from app.tools.definition import AnyRequest
+from app.tools.reading.charsets import decoded
 from app.tools.secrets import SHORTEST_FOR_PEOPLE, SecretMask, is_secret_header, mapped_url, secrets_in
 
 # What a person looks through; the model sees less.
@@ -160,10 +161,7 @@ class ExchangeRecorder:
         return SecretMask(self._secrets, shortest=SHORTEST_FOR_PEOPLE).text(text, cut=cut)
 
     def _text(self, body: bytes, charset: str | None) -> str:
-        try:
-            text = body[:MAX_SHOWN_BYTES].decode(charset or "utf-8", errors="replace")
-        except LookupError:  # a charset that does not exist
-            text = body[:MAX_SHOWN_BYTES].decode("utf-8", errors="replace")
+        text = decoded(body[:MAX_SHOWN_BYTES], charset)
         return self.masked(text.replace("\0", "\ufffd"), cut=len(body) >= MAX_SHOWN_BYTES)
 
 

@@ -16,6 +16,7 @@ import orjson
 from app.tools.backend import Response
 from app.tools.definition import ResultSpec, ToolDefinition
 from app.tools.errors import ToolResultUnusable
+from app.tools.reading.charsets import decoded
 from app.tools.reading.cutting import cut_json, cut_text
 from app.tools.reading.html_text import page_text
 from app.tools.reading.selection import SelectionFailed, SelectionInvalid, select
@@ -131,7 +132,7 @@ def failure_words(tool: ToolDefinition, response: Response) -> str:
     # operator selects what the model sees, the rest of the system's words is not for it either.
     wanted = not tool.result.select and not tool.result.template
     if wanted and 400 <= status < 500 and status not in (401, 403, 429) and not _looks_like_html(body):
-        excerpt = _excerpt(" ".join(_text(body[: 8 * _MAX_EXCERPT_BYTES], charset).split()))
+        excerpt = _excerpt(" ".join(decoded(body[: 8 * _MAX_EXCERPT_BYTES], charset).split()))
         if excerpt and "html" not in content_type:
             sentence += f" It says: {excerpt}"
     return sentence
@@ -167,13 +168,13 @@ def _as_it_is(response: Response, most: int) -> str:
         except (orjson.JSONDecodeError, TypeError, RecursionError):
             pass  # it says JSON and is none: the model may still read it
     if kind in ("text/html", "application/xhtml+xml") or (kind in ("", "application/json") and _looks_like_html(body)):
-        words = page_text(_text(body, response.charset))
+        words = page_text(decoded(body, response.charset))
         return cut_text(f"The response is a web page, not data. Its text:\n{words or '(none)'}", most)
     # The model sees a hundred kilobytes at the very most: the rest need not be decoded.
-    text = _text(body[: 8 * most], response.charset).strip()
+    text = decoded(body[: 8 * most], response.charset).strip()
     if not (kind.startswith("text/") or _is_json(kind) or _is_xml(kind)) and ("\ufffd" in text or "\x00" in text):
         return f"The request succeeded; the response is {len(body):,} bytes of {kind}, which cannot be read as text."
-    return cut_text(_text(body, response.charset).strip(), most)
+    return cut_text(decoded(body, response.charset).strip(), most)
 
 
 def _selected(spec: ResultSpec, response: Response) -> Any:
@@ -207,7 +208,7 @@ def _data(response: Response) -> Any:
 
 
 def _page_or_text(response: Response) -> str:
-    text = _text(response.body, response.charset)
+    text = decoded(response.body, response.charset)
     return page_text(text) if "html" in _kind(response) or _looks_like_html(response.body) else text.strip()
 
 
@@ -247,10 +248,3 @@ def _is_xml(kind: str) -> bool:
 
 def _looks_like_html(body: bytes) -> bool:
     return body[:200].lstrip().lower().startswith((b"<!doctype html", b"<html"))
-
-
-def _text(body: bytes, charset: str | None) -> str:
-    try:
-        return body.decode(charset or "utf-8", errors="replace")
-    except LookupError:  # the server names a charset that does not exist
-        return body.decode("utf-8", errors="replace")
