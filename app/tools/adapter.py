@@ -121,7 +121,8 @@ class HttpTool(BaseTool):
                     lambda: self._call(arguments, call_id, context, executor, note),
                     lambda: note.begun or not known,
                 )
-            except ToolFailure as failure:
+            except ToolFailure as failure:  # it was not begun
+                TOOL_CALLS.labels(outcome=failure.code).inc()
                 return self._message(call_id, failure.for_model, failure.code, 0.0, note)
 
     def _held(
@@ -134,6 +135,7 @@ class HttpTool(BaseTool):
             # The caller is asked about what can be done: wrong arguments are refused before.
             completed = self._schema.complete(self.name, bind(self._definition, arguments, context.variables))
         except ToolFailure as failure:
+            TOOL_CALLS.labels(outcome=failure.code).inc()
             return self._message(call_id, failure.for_model, failure.code, 0.0, note)
         visible = {name: value for name, value in completed.items() if name not in self._definition.bound}
         if context.conduct is None:
@@ -161,6 +163,7 @@ class HttpTool(BaseTool):
             return self._message(call_id, failure.for_model, failure.code, _since(started), note)
         except Exception:  # noqa: BLE001 - a fault of ours in one tool must not end a call that can go on without it
             UNEXPECTED.labels(where="tools").inc()
+            TOOL_CALLS.labels(outcome="internal_error").inc()
             _log.exception("tool.crashed", tool=self.name, turn_id=context.turn_id)
             words = f"{self.name} failed for an unknown reason. Go on without it, and tell the caller so."
             return self._message(call_id, words, "internal_error", _since(started), note)

@@ -99,6 +99,7 @@ class ToolExecutor:
             _refuse_status(tool, response)
             text = mask.text(await words_of(tool, response))
         except ToolFailure as failure:
+            TOOL_CALLS.labels(outcome=failure.code).inc()
             log.warning("tool.failed", error=failure.code, detail=str(failure), elapsed_ms=_milliseconds_since(started))
             raise
         elapsed = _milliseconds_since(started)

@@ -9,6 +9,7 @@ import orjson
 import pytest
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
+from app.core.metrics import REGISTRY
 from app.tools.adapter import CALL_CONTEXT, HttpTool, ToolOutcome
 from app.tools.definition import RequestSpec, ToolDefinition
 from app.tools.execution import ToolExecutor
@@ -35,12 +36,17 @@ async def test_a_failure_becomes_a_message_with_words() -> None:
         async def run(self, *args: Any, **kwargs: Any) -> Any:
             raise KeyError("a bug")
 
+    def counted() -> float:
+        return REGISTRY.get_sample_value("asterisk_ai_tool_calls_total", {"outcome": "internal_error"}) or 0.0
+
+    before = counted()
     adapted = HttpTool(tool("http://127.0.0.1:9/x"), Broken())
     message = await adapted.ainvoke(tool_call(), cast("Any", {"configurable": {CALL_CONTEXT: context()}}))
     assert message.status == "error"
     assert isinstance(message.artifact, ToolOutcome)
     assert message.artifact.error == "internal_error"
     assert "a bug" not in message.text
+    assert counted() == before + 1
 
 
 async def test_cancellation_passes_through(executor: ToolExecutor) -> None:

@@ -10,6 +10,7 @@ import zlib
 import orjson
 import pytest
 
+from app.core.metrics import REGISTRY
 from app.tools.errors import (
     ArgumentsInvalid,
     ToolFailure,
@@ -278,3 +279,18 @@ async def test_a_secret_that_the_server_says_back_is_told_to_no_model(
     assert b"hush-0123456789" in server.requests[0]
     assert "hush" not in told
     assert shown in told
+
+
+async def test_every_call_is_counted_by_how_it_ended(executor: ToolExecutor) -> None:
+    def count(outcome: str) -> float:
+        return REGISTRY.get_sample_value("asterisk_ai_tool_calls_total", {"outcome": outcome}) or 0.0
+
+    before = {code: count(code) for code in ("ok", "tool_status", "tool_arguments_invalid")}
+    answers = iter([response(b"{}"), response(b"{}", status="500 Broken")])
+    async with raw_server(lambda _: next(answers)) as server:
+        definition = tool(server.url, {"id": STRING}, required=["id"])
+        await executor.run(definition, {"id": "1"}, context())
+        for arguments in ({"id": "1"}, {}):
+            with pytest.raises(ToolFailure):
+                await executor.run(definition, arguments, context())
+    assert {code: count(code) - was for code, was in before.items()} == dict.fromkeys(before, 1.0)
