@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from dataclasses import replace
 from typing import Annotated, Any, Final
 
 import orjson
@@ -85,7 +86,9 @@ async def check_tool(parts: PartsDep, body: ToolCheck) -> ToolCheckResult:
 @needs(Permission.EDIT_TOOLS)
 async def try_tool(request: Request, parts: PartsDep, body: ToolTry) -> ToolTryResult:
     """Calls it as a model would, within 30 seconds, and shows what went over the wire. It really happens: an order is
-    really cancelled. One that needs confirmation runs with `confirmed` only. Going away cancels the request."""
+    really cancelled. One that needs confirmation runs with `confirmed` only. Going away cancels the request. A
+    tool that counts as down is tried all the same, its limits on calls do not hold, and its cache is not asked; nor
+    does a try count for any of them."""
     tool = await _tool_to_try(parts, body)
     if tool.behaviour.needs_confirmation and not body.confirmed:
         return _not_confirmed(tool)
@@ -135,7 +138,8 @@ async def _tool_to_try(parts: Parts, body: ToolTry) -> ToolDefinition:
     stored = None if body.tool_id is None else (await parts.tools.get(body.tool_id)).definition
     if body.tool is None:
         assert stored is not None  # the body has one of the two
-        return stored
+        # As a draft: who tries a tool that is down wants to see why, and an answer from the cache shows nothing sent.
+        return replace(stored, version=0)
     checked = await asyncio.to_thread(_checked, body.tool, None if stored is None else stored.request)
     if checked.definition is None:
         errors = tuple(

@@ -141,6 +141,22 @@ async def test_a_draft_is_tried_over_the_wire(client: httpx2.AsyncClient) -> Non
     assert result["elapsed_ms"] > 0
 
 
+async def test_a_saved_tool_is_tried_as_it_is_also_where_calls_would_be_refused(client: httpx2.AsyncClient) -> None:
+    async with raw_server(response(b"{}", status="503 Dead", extra="Cache-Control: max-age=60\r\n")) as server:
+        behaviour = {"breaker_failures": 1, "breaker_seconds": 60, "per_minute": 1, "cache_seconds": 60}
+        typed = draft(f"{server.url}/{{{{ id }}}}") | {"behaviour": behaviour}
+        saved = (await client.post("/api/tools", json=typed)).json()
+        for _ in range(3):
+            result = await tried(client, tool_id=saved["id"], arguments={"id": "1"})
+            assert result["error"]["code"] == "tool_status"
+        server.answer = response(b'{"n": 1}')
+        assert (await tried(client, tool_id=saved["id"], arguments={"id": "1"}))["for_model"] == '{"n":1}'
+        server.answer = response(b'{"n": 2}')
+        assert (await tried(client, tool_id=saved["id"], arguments={"id": "1"}))["for_model"] == '{"n":2}'
+    assert len(server.requests) == 5
+    assert (await client.get("/api/status")).json()["tools"] == []
+
+
 async def test_secrets_are_masked_wherever_they_come_back(client: httpx2.AsyncClient) -> None:
     def echo(request: bytes) -> bytes:
         return response(request + b'{"again": "' + SECRET.encode() + b'"}', "text/plain", extra=f"X-Echo: {SECRET}\r\n")
