@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -163,6 +164,39 @@ async def test_a_target_that_is_not_listed_is_not_dialled(phone: Phone) -> None:
         phone.call("talk")
         log = await phone.until(lambda text: "HUMAN" in text)
     assert "no transfer to 09001SHELLid in" in log
+
+
+def with_all_actions(text: str) -> str:
+    """As an operator would: the line for the other actions in, and the context that the documentation has for them."""
+    page = (Path(__file__).parents[2] / "docs/actions.md").read_text(encoding="utf-8")
+    (context,) = re.findall(r"(?s)```asterisk\n(\[ai-do\].*?)```", page)
+    inside = text.replace(";same => n,Gosub(ai-do", " same => n,Gosub(ai-do")
+    assert inside != text
+    return filled(inside).replace("[driver]", f"{context.replace('from-internal', 'people')}\n[driver]", 1)
+
+
+@pytest.mark.lab
+async def test_what_a_caller_dictates_into_a_variable_becomes_no_application(phone: Phone) -> None:
+    # In ExecIf() "):" would end the application and begin the other one, which a condition that is not met runs.
+    dictated = "NOTE=x):Log(NOTICE,INJECTED"
+    turns = [
+        [("set_variable", dictated)],
+        # Names that a dialplan of ours might use for itself.
+        [("set_variable", "number=0"), ("set_variable", "word=hangup"), ("set_variable", "data=1"), ("dtmf", "1#")],
+        [("set_variable", dictated), ("transfer", "200")],
+    ]
+    service = Service(
+        [Outcome(Status.OK, "Noted.", actions=[ActionRequested(*each) for each in asked]) for asked in turns]
+    )
+    text = snippet(settings(asterisk_app_name="dictated"), human="200@people")
+    assert "ExecIf($" not in text
+    async with service.connected(phone.asterisk, "dictated"):
+        noted = "HUMAN ${NOTE} ${AI_STATUS}"
+        assert phone.load(with_all_actions(text).replace("HUMAN ${AI_STATUS}", noted)) == ""
+        phone.call("talk")
+        log = await phone.until(lambda text: "HUMAN" in text)
+    assert "Ext. 100: INJECTED" not in log
+    assert "HUMAN x):Log(NOTICE,INJECTED OK/SUCCESS/3" in log
 
 
 @pytest.mark.lab
