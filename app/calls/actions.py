@@ -1,10 +1,10 @@
 """Doing over ARI what a turn asked for, when it has ended well and before the channel goes back to the dialplan.
 
-Each action is tried once, in order, until the turn's deadline; one that fails is said and passed over, and never keeps
-the caller. Three facts of Asterisk 22.10 and 16.28 shape this: while it sends digits, Asterisk holds up every other
-request about the channel (and, over the event socket, of all channels behind it), so the digits' time is waited here; a
-``continue`` waits for the end of a playback, so one is stopped in time; and a ``continue`` to an extension that does
-not exist hangs the caller up, so it is asked for first.
+Each action is tried once, in order, until the turn's deadline, the caller's hang-up or the service's stop; one that
+fails is said and passed over, and never keeps the caller. Three facts of Asterisk 22.10 and 16.28 shape this: while it
+sends digits, Asterisk holds up every other request about the channel (and, over the event socket, of all channels
+behind it), so the digits' time is waited here; a ``continue`` waits for the end of a playback, so one is stopped in
+time; and a ``continue`` to an extension that does not exist hangs the caller up, so it is asked for first.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from app.ari.handles import Channel
 from app.calls.errors import ActionFailed, ActionLate, NoSuchExtension, SoundFailed
 from app.calls.speakable import cut, harmless
 from app.core.errors import GatewayError
-from app.core.metrics import ACTIONS
+from app.core.metrics import ACTIONS, UNEXPECTED
 from app.prompts.prompt import LEAVING
 
 # Seconds, as Asterisk sends digits when it is told nothing else: 100 ms each, 100 ms between, and a first pause.
@@ -31,6 +31,8 @@ DIGITS_BEGIN: Final = 0.15
 STOP_BEFORE: Final = 0.15
 # Seconds that a turn may be over its deadline, by the loop's own delay, for its actions to begin still.
 LATE: Final = 0.1
+# Seconds after the deadline at which the last of them is given up: what is left of the promise is for the way back.
+END: Final = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,8 @@ class Acting:
         self._gone = gone
         self._log = log
         self._begun = False
+        self._broken_off = False
+        self._limit: asyncio.Timeout | None = None  # of the action that is under way
         self.results: list[Acted] = []
         # The one that ends our part of the call, once it was found possible.
         self._leaving: ActionRequested | None = None
@@ -126,6 +130,12 @@ class Acting:
                 await self._try(action, self._prepare)
             else:
                 await self._try(action, self._do)
+
+    def break_off(self) -> None:
+        """Nobody waits for them any more, or the service stops: end the one that is under way, and begin no other."""
+        self._broken_off = True
+        if self._limit is not None and not self._limit.expired():
+            self._limit.reschedule(asyncio.get_running_loop().time())
 
     async def leave(self) -> None:
         """Give the channel back to the dialplan: where the leaving action says, at the next priority without one, or to
@@ -163,18 +173,30 @@ class Acting:
         start = asyncio.get_running_loop().time()
         error, detail = "", ""
         try:
-            if start > self._deadline + LATE:
-                raise ActionLate("the turn's deadline had passed before the action could begin")
-            async with asyncio.timeout_at(max(self._deadline, start) + LATE):
+            self._may_begin(start)
+            async with asyncio.timeout_at(self._deadline + END) as self._limit:
                 detail = await do(action) or ""
         except (AriNotFound, AriConflict) as gone:
             self._note(action, gone.code, str(gone), start)
             raise
         except TimeoutError:
-            error, detail = ActionLate.code, "Asterisk had not answered when the turn's deadline came"
+            late = "Asterisk had not answered when the turn's deadline came"
+            error, detail = ActionLate.code, "broken off in its middle" if self._broken_off else late
         except GatewayError as failure:
             error, detail = failure.code, str(failure)
+        except Exception:  # noqa: BLE001 - a fault of ours in an action must not keep the caller, who has an answer
+            UNEXPECTED.labels("action").inc()
+            self._log.exception("action.crashed", action=action.action)
+            error, detail = ActionFailed.code, "it failed for a reason that nobody foresaw; the log has the trace"
+        finally:
+            self._limit = None
         self._note(action, error, detail, start)
+
+    def _may_begin(self, now: float) -> None:
+        if self._broken_off:
+            raise ActionLate("the service is stopping, or the caller left")
+        if now > self._deadline + LATE:
+            raise ActionLate("the turn's deadline had passed before the action could begin")
 
     def _note(self, action: ActionRequested, error: str, detail: str, start: float) -> None:
         acted = Acted(action, error, detail, start, asyncio.get_running_loop().time())
@@ -238,13 +260,15 @@ class Acting:
         if left <= 0:
             raise ActionLate("no time was left to play it")
         playback = await self._channel.play(f"sound:{sound}")
+        ended = False
         try:
             heard = await playback.finished(left)
+            ended = True
         except TimeoutError:
             return f"stopped at the turn's deadline, after {left:.1f} seconds"
         finally:
-            if not playback.ended:
-                # A channel goes on in the dialplan only when nothing is played to it.
+            if not ended:
+                # A channel goes on in the dialplan only when nothing is played to it; so also where its end is unknown.
                 with contextlib.suppress(AriError):
                     await playback.stop()
                 playback.abandon()

@@ -6,7 +6,7 @@ import asyncio
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -15,6 +15,9 @@ from app.ari.handles import Channel
 from app.calls.arguments import CallArguments, parse_arguments
 from app.calls.outcome import Outcome
 from app.calls.trace import Trace
+
+if TYPE_CHECKING:
+    from app.calls.actions import Acting
 
 # Seconds that a turn which was cancelled, at its deadline or at hang-up, may take to end. Libraries clean up when they
 # are cancelled, and some of them wait for the network in that; a caller does not wait for them.
@@ -33,6 +36,7 @@ class Call:
         log: Bound to the channel's id and the conversation.
         trace: What the history keeps of the turn.
         answering: The task that makes the answer; cancelled at hang-up and at release. None until it runs.
+        acting: What is being done over ARI; broken off at hang-up and at release. None until the answer is there.
         enough: Done when nobody waits for ``answering`` any more, whether it ends or not. None until it runs.
         gone: The caller hung up, or something else took the channel out of our application.
         released: The service is stopping, and the channel goes back without its answer.
@@ -48,6 +52,7 @@ class Call:
     turn_id: str = field(default_factory=lambda: secrets.token_hex(8))
     trace: Trace = field(default_factory=Trace)
     answering: asyncio.Task[Outcome] | None = None
+    acting: Acting | None = None
     enough: asyncio.Future[None] | None = None
     gone: bool = False
     released: bool = False
@@ -94,7 +99,9 @@ class Call:
         self.stop()
 
     def stop(self) -> None:
-        """Cancel the answer, and wait only a little for its end."""
+        """Cancel the answer, and wait only a little for its end. Actions that are under way are broken off."""
+        if self.acting is not None:
+            self.acting.break_off()
         if self.answering is not None and not self.answering.done():
             self.answering.cancel()
             asyncio.get_running_loop().call_later(GRACE, self.no_more)

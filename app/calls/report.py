@@ -80,7 +80,8 @@ def _finished(call: Call, outcome: Outcome) -> None:
         "elapsed_ms": call.elapsed_ms(),
     }
     if outcome.action:
-        fields |= {"action": outcome.action, "action_data": outcome.action_data}
+        # A variable's value, or digits, may be what the caller said.
+        fields |= {"action": outcome.action, "tool_arguments": {"data": outcome.action_data}}
     if outcome.status is Status.OK:
         call.log.info("turn.finished", **fields)
     else:

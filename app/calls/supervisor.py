@@ -252,7 +252,9 @@ class CallSupervisor:
 
     async def _give_back(self, call: Call, outcome: Outcome) -> None:
         start = call.exact_ms()
-        acting = self._acting(call, outcome)
+        acting = call.acting = self._acting(call, outcome)
+        if acting is not None and (call.gone or call.released):
+            acting.break_off()
         try:
             delivery = await deliver(
                 call.channel, outcome, fallback=self._answers.fallback(), gone=lambda: call.gone, acting=acting

@@ -7,11 +7,14 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from app.agent.events import ActionRequested, AgentEvent, Done, TextDelta, Usage
 from app.agent.turn import TurnRequest
 from app.ari.errors import AriRequestFailed, AriUnavailable
+from app.ari.handles import Channel
 from app.calls.actions import Place, place_of
+from app.core.logging import SPEECH_FIELDS
 from app.llm.errors import ProviderUnauthorized
 from tests.calls.test_supervisor import House, Script
 from tests.virtual_time import virtual_time
@@ -153,6 +156,102 @@ async def test_a_sound_is_stopped_at_the_deadline() -> None:
         assert loop.time() - began < 3.25
     assert house.ari.asked("DELETE")
     assert variables["AI_ACTION_DONE"] == "play"
+
+
+@virtual_time
+async def test_a_sound_whose_end_nobody_can_tell_any_more_is_stopped() -> None:
+    loop = asyncio.get_running_loop()
+    async with House(asks(ari("play", "endless"))).open() as house:
+        house.ari._play = lambda *_: {"id": "p"}  # type: ignore[method-assign]
+        began = loop.time()
+        house.ari.enter("1.1", "USER_INPUT=hello", "AI_TIMEOUT=30")
+        await asyncio.sleep(0.5)
+        house.ari.disconnect()
+        variables = await house.back("1.1")
+        assert loop.time() - began < 1
+    # Asterisk lets a channel go on only when nothing is played to it.
+    assert [each.path.partition("/")[0] for each in house.ari.asked("DELETE")] == ["playbacks"]
+    assert (variables["AI_STATUS"], variables["AI_ACTION_FAILED"]) == ("OK", "play")
+
+
+@virtual_time
+@pytest.mark.parametrize("under_way", [ari("play", "endless"), ari("dtmf", "1" * 32)])
+async def test_a_service_that_stops_breaks_off_what_is_under_way_and_gives_the_call_back(
+    under_way: ActionRequested,
+) -> None:
+    loop = asyncio.get_running_loop()
+    async with House(asks(under_way, ari("hold", "on"), ari("transfer", "200@people"))).open() as house:
+        house.ari.dialplan.add("people,200,1")
+        house.ari._play = lambda *_: {"id": "p"}  # type: ignore[method-assign]
+        house.ari.enter("1.1", "USER_INPUT=hello", "AI_TIMEOUT=60")
+        await asyncio.sleep(0.5)
+        began = loop.time()
+        await house.supervisor.drain(1)
+        assert loop.time() - began < 1.1
+        variables = await house.back("1.1", within=0.1)
+        assert house.ari.channels["1.1"].continued == {}
+    assert (variables["AI_STATUS"], variables["AI_RESPONSE"]) == ("OK", "Fine.")
+    assert (variables["AI_ACTION_FAILED"], variables["AI_ACTION_ERROR"]) == (under_way.action, "action_late")
+    assert variables["AI_ACTION_DONE"] == ""
+    assert not house.ari.asked("POST", "hold")
+
+
+@virtual_time
+async def test_a_caller_who_hangs_up_in_an_action_occupies_no_place_any_more() -> None:
+    async with House(asks(ari("dtmf", "1" * 32))).open() as house:
+        house.ari.enter("1.1", "USER_INPUT=hello")
+        await asyncio.sleep(0.5)
+        assert house.supervisor.status.active == 1
+        house.ari.hang_up("1.1")
+        await asyncio.sleep(0.05)
+        assert house.supervisor.status.active == 0
+
+
+@virtual_time
+async def test_a_fault_of_ours_in_an_action_costs_neither_the_call_nor_its_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def broken(_: Channel) -> None:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(Channel, "hold", broken)
+    async with House(asks(ari("hold", "on"), ari("dtmf", "1"))).open() as house:
+        house.ari.enter("1.1", "USER_INPUT=hello")
+        variables = await house.back("1.1")
+    assert (variables["AI_STATUS"], variables["AI_RESPONSE"]) == ("OK", "Fine.")
+    assert (variables["AI_ACTION_DONE"], variables["AI_ACTION_FAILED"]) == ("dtmf", "hold")
+    assert variables["AI_ACTION_ERROR"] == "action_failed"
+
+
+@virtual_time
+async def test_an_action_that_begins_late_leaves_time_for_the_way_back() -> None:
+    loop = asyncio.get_running_loop()
+    async with House(asks(ari("hold", "on"), ari("hold", "off"))).open() as house:
+        carry = house.ari._carry
+
+        async def slow(request: Any) -> Any:
+            if request.path.endswith("hold"):
+                await asyncio.sleep(3.09 if request.method == "POST" else 60)
+            return await carry(request)
+
+        house.ari._carry = slow  # type: ignore[method-assign]
+        began = loop.time()
+        house.ari.enter("1.1", "USER_INPUT=hello", "AI_TIMEOUT=3")
+        variables = await house.back("1.1")
+        assert loop.time() - began < 3.17
+    assert variables["AI_ACTION_FAILED"] == "hold"
+
+
+@virtual_time
+async def test_the_log_has_what_was_asked_for_only_where_speech_may_stand() -> None:
+    with capture_logs() as lines:
+        async with House(asks(ActionRequested("set_variable", "NOTE=my card is 4711"))).open() as house:
+            house.ari.enter("1.1", "USER_INPUT=hello")
+            await house.back("1.1")
+    (line,) = [each for each in lines if each["event"] == "turn.finished"]
+    kept = {name: value for name, value in line.items() if name not in SPEECH_FIELDS}
+    assert "4711" not in str(kept)
+    assert kept["action"] == "set_variable"
 
 
 @virtual_time
