@@ -19,13 +19,13 @@ from app.tools.errors import ToolResultUnusable
 from app.tools.reading.charsets import decoded
 from app.tools.reading.cutting import cut_json, cut_text
 from app.tools.reading.html_text import page_text
+from app.tools.reading.json_data import JsonRefused, json_data
 from app.tools.reading.selection import SelectionFailed, SelectionInvalid, select
 from app.tools.reading.template import TemplateFailed, TemplateInvalid, render_result
 from app.tools.reading.xml_data import XmlRefused, xml_data
 
 _MAX_EXCERPT_BYTES: Final = 500
-# Parsing holds the interpreter for some milliseconds a megabyte, in whatever thread. More is for the system itself to
-# choose from.
+# More is for the system itself to choose from.
 MAX_DATA_BYTES: Final = 1_000_000
 # What takes longer than 2 ms is done beside the event loop. Data that is only shown is read by a fast library; XML,
 # pages, selections and templates are worked on in Python.
@@ -164,9 +164,9 @@ def _as_it_is(response: Response, most: int) -> str:
         return f"The request succeeded (HTTP {status}); the response is empty."
     if _is_json(kind) and len(body) <= MAX_DATA_BYTES:
         try:
-            return cut_json(orjson.loads(body), most)
-        except (orjson.JSONDecodeError, TypeError, RecursionError):
-            pass  # it says JSON and is none: the model may still read it
+            return cut_json(json_data(body), most)
+        except (orjson.JSONDecodeError, JsonRefused, TypeError, RecursionError):
+            pass  # it says JSON and is none, or nothing but brackets: the model may still read it
     if kind in ("text/html", "application/xhtml+xml") or (kind in ("", "application/json") and _looks_like_html(body)):
         words = page_text(decoded(body, response.charset))
         return cut_text(f"The response is a web page, not data. Its text:\n{words or '(none)'}", most)
@@ -201,9 +201,11 @@ def _data(response: Response) -> Any:
             raise _NoData(f"the response is {kind}, but {error}") from error
     if len(body) <= MAX_DATA_BYTES and (_is_json(kind) or kind.startswith("text/")):
         try:
-            return orjson.loads(body)
+            return json_data(body)
         except orjson.JSONDecodeError:
             return _MISSING
+        except JsonRefused as error:
+            raise _NoData(f"the response is {kind or 'JSON'}, but {error}") from error
     return _MISSING
 
 
