@@ -21,6 +21,7 @@ from langgraph.errors import GraphRecursionError
 
 from app.agent.commits import Commits
 from app.agent.conduct import TurnConduct
+from app.agent.confirmation import Claims
 from app.agent.debug import debug_fields
 from app.agent.desk import DESK
 from app.agent.errors import AgentError, StepLimit, TurnTimeout
@@ -69,6 +70,7 @@ class Agent:
         self._tools = tools
         self._memory = memory
         self._commits = Commits(memory)
+        self._claims = Claims()
         self._graphs = Graphs(executor)
         # Apart, so that drafts never push the graphs of calls out.
         self._rehearsed_graphs = Graphs(executor, MAX_REHEARSED_GRAPHS)
@@ -89,7 +91,7 @@ class Agent:
             PromptTemplateError: the prompt's content cannot be rendered.
         """
         turn.progress.begin()
-        conduct = TurnConduct(self._commits, turn.conversation, turn.progress)
+        conduct = TurnConduct(self._commits, self._claims, turn.conversation, turn.progress)
         events = self._events(turn, conduct)
         try:
             async with aclosing(events):
@@ -104,7 +106,7 @@ class Agent:
         system = SystemMessage(render(turn.prompt.content, turn.variables))
         with progress.measure("memory", "load"):
             remembered = await self._recall(turn)
-        conduct.recalled(remembered.turns)
+        conduct.recalled(remembered)
         models = models_to_try(self._models.resolve(turn.model or turn.prompt.model), self._models.fallback)
         for ref in models:
             last = ref is models[-1]

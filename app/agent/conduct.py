@@ -15,7 +15,7 @@ import structlog
 from langchain_core.messages import BaseMessage, ToolMessage
 
 from app.agent.commits import Commits
-from app.agent.confirmation import Confirmations
+from app.agent.confirmation import Claims, Confirmations
 from app.agent.events import ToolFinished
 from app.agent.fillers import Fillers
 from app.agent.history import TurnMessages
@@ -23,6 +23,7 @@ from app.agent.interrupted import CallLeft, interrupted_turn
 from app.agent.progress import Progress
 from app.agent.stream import finished_event
 from app.core.metrics import TOOL_COMMITS
+from app.memory.interface import Conversation
 from app.tools.adapter import ToolOutcome
 from app.tools.conduct import Held
 from app.tools.definition import ToolDefinition
@@ -58,21 +59,20 @@ class TurnConduct:
         conversation: None: no memory.
     """
 
-    def __init__(self, commits: Commits, conversation: str | None, progress: Progress) -> None:
+    def __init__(self, commits: Commits, claims: Claims, conversation: str | None, progress: Progress) -> None:
         self._commits = commits
         self._conversation = conversation
         self._progress = progress
-        self._confirmations = Confirmations(None)
+        self._confirmations = Confirmations(conversation, claims)
         self._fillers = Fillers()
         self._calls: list[_Call] = []
         self._provider = ""
         self._said: Sequence[BaseMessage] = ()
         self._answered = False
 
-    def recalled(self, earlier: Sequence[TurnMessages]) -> None:
-        """The turns before this one, oldest first, are known."""
-        if self._conversation is not None:
-            self._confirmations = Confirmations(earlier)
+    def recalled(self, earlier: Conversation[TurnMessages]) -> None:
+        """The turns before this one are known."""
+        self._confirmations.recalled(earlier)
 
     def asks(self, provider: str, said: Sequence[BaseMessage]) -> None:
         """A model is asked; ``said`` fills with what it and its tools add."""
@@ -131,8 +131,12 @@ class TurnConduct:
         Where it was not answered, and a call with consequences was under way in it, it is remembered as an interrupted
         one as soon as that call is over, and its history waits for that too.
         """
-        if self._answered or not any(call.begun() or call.message is not None for call in self._calls):
-            return
+        interrupted = not self._answered and any(call.begun() or call.message is not None for call in self._calls)
+        if interrupted:
+            self._leave(text)
+        self._confirmations.close(remembered=self._answered or interrupted)
+
+    def _leave(self, text: str) -> None:
         going_on = [call for call in self._calls if call.goes_on]
         for call in going_on:
             self._finish_later(call)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -125,6 +126,68 @@ async def test_wrong_arguments_are_refused_before_the_caller_is_bothered(bench: 
         (refused,) = await says(made, "a chair", *wants({"item": 5}))
         assert (refused.ok, refused.error) == (False, "tool_arguments_invalid")
         assert made.memory.kept["c"][0].asked == ()
+
+
+async def test_of_two_turns_at_once_one_uses_the_yes(bench: MakeBench) -> None:
+    async with raw_server(response(b"1")) as server:
+        made = bench(tools=(order(server),))
+        await says(made, "a chair", *wants(ONE))
+        # Both have recalled the question before the first has ended; the second asks for it after that.
+        slow: list[list[Any]] = [[call("look_up", ONE)], [0.3, "Said."]]
+        first = asyncio.ensure_future(says(made, "yes", *slow))
+        await asyncio.sleep(0.1)
+        made.models.by_name["second"] = scripted([0.4, call("look_up", ONE)], ["Shall I?"])
+        late, _ = await run(made.agent, turn("yes", model="second", variables={"caller": "12"}))
+        assert [each.error for each in await first] == [None]
+        (held,) = finished(late)
+        assert held.error == "confirmation_needed"
+        assert "just now" in held.result
+        assert len(server.requests) == 1
+        # The second turn has asked anew.
+        assert [each.error for each in await says(made, "yes", *wants(ONE))] == [None]
+        assert len(server.requests) == 2
+
+
+async def test_a_turn_that_comes_while_the_one_before_is_broken_off_does_not_use_its_yes(bench: MakeBench) -> None:
+    async with raw_server(None) as server:
+        made = bench(tools=(order(server),))
+        await says(made, "a chair", *wants(ONE))
+        before = asyncio.ensure_future(says(made, "yes", *wants(ONE)))
+        while not server.requests:
+            await asyncio.sleep(0.01)
+        made.models.by_name["second"] = scripted(*wants(ONE))
+        before.cancel()
+        events, _ = await run(made.agent, turn("hello?", model="second", variables={"caller": "12"}))
+        assert [each.error for each in finished(events)] == ["confirmation_needed"]
+        assert len(server.requests) == 1
+
+
+async def test_a_turn_that_was_discarded_before_its_call_had_begun_leaves_the_yes_to_another(
+    bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with raw_server(response(b"1")) as server:
+        made = bench(tools=(order(server),))
+        await says(made, "a chair", *wants(ONE))
+        run_tool, held_up = ToolExecutor.run, asyncio.Event()
+
+        async def waits(self: ToolExecutor, *args: Any, **kwargs: Any) -> Any:
+            held_up.set()
+            await asyncio.sleep(5)
+
+        monkeypatch.setattr(ToolExecutor, "run", waits)
+        # A third one is at it all the time, so that the conversation is never without a turn.
+        made.models.by_name["third"] = scripted([0.5, "Said."])
+        third = asyncio.ensure_future(run(made.agent, turn("hm", model="third")))
+        discarded = asyncio.ensure_future(says(made, "yes", *wants(ONE)))
+        await held_up.wait()
+        discarded.cancel()
+        await asyncio.wait((discarded,))
+        monkeypatch.setattr(ToolExecutor, "run", run_tool)
+        made.models.by_name["first"].script.clear()
+        assert [each.error for each in await says(made, "yes", *wants(ONE))] == [None]
+        await third
+        assert made.agent._claims._turns == {}
+        assert made.agent._claims._used == {}
 
 
 async def test_a_turn_without_memory_can_never_confirm(bench: MakeBench) -> None:
