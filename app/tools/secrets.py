@@ -13,18 +13,19 @@ such as ``Bearer {{ secret.token }}``, holds no secret.
 A server may say a secret back, in an error above all. :class:`SecretMask` takes it out of what models, the history of
 calls and people get to see.
 
-:func:`secrets_in` is also where encryption will begin: what it finds is what must not lie in the database in clear.
+What :func:`secrets_in` finds lies in the database in clear. What is to be encrypted is stored as a secret
+(:mod:`app.tools.vault`), and stands here as ``{{ secret.NAME }}``.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote, quote_plus, unquote, urlsplit
-
-import orjson
 
 from app.db.audit import MASK, looks_secret, names_secret
 from app.tools.body_secrets import ROOT, mapped_text
@@ -38,7 +39,17 @@ _RANDOM: Final = re.compile(r"(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9_+
 
 # A shorter one is found in every other word: people can see past a mask, models are not to lose what they asked for.
 SHORTEST_FOR_PEOPLE: Final = 4
-SHORTEST_FOR_MODELS: Final = 8
+SHORTEST_FOR_MODELS: Final = 6
+# What no way of writing changes.
+_PLAIN_RUN: Final = re.compile(r"[A-Za-z0-9]+")
+_PERCENT: Final = re.compile(r"%[0-9A-F]{2}")
+_UNICODE: Final = re.compile(r"\\u[0-9a-f]{4}")
+_JSON_FOR_PAGES: Final = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&'"}
+_ON_PAGES: Final = tuple(
+    str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': quote_mark, "'": apostrophe})
+    for quote_mark in ("&quot;", "&#34;", '"')
+    for apostrophe in ("&#39;", "&#x27;", "&apos;", "&#039;", "'")
+)
 # Of the text around a placeholder, where it is no word of a sentence.
 _SHORTEST_PIECE: Final = 6
 # Whole numbers below it are counts and switches (token_limit, session_days).
@@ -214,36 +225,55 @@ def _mapped_json(value: Any, place: Place, change: Change, secret: bool = False)
 
 
 class SecretMask:
-    """Takes secrets out of texts, however they are written there: as they are, within a URL, or within JSON.
+    """Takes secrets out of texts, however they are written there: as they are, within a URL, JSON, XML or a page.
 
     Args:
         shortest: Characters; what is shorter is left alone.
     """
 
     def __init__(self, secrets: Iterable[str | int], *, shortest: int) -> None:
-        found = {form for secret in secrets for text in _texts_of(str(secret)) for form in _encodings(text)}
-        # The longest first: one may hold another.
-        self._forms = sorted((form for form in found if len(form) >= shortest), key=lambda form: (-len(form), form))
+        self._forms = _forms(frozenset(secrets), shortest)
         self._shortest = shortest
 
     def text(self, text: str, *, cut: bool = False) -> str:
         """The text without them; ``cut``: it breaks off, perhaps within one."""
-        for form in self._forms:
-            text = text.replace(form, MASK)
+        there = {run for run in {run for _, run in self._forms} if run in text}
+        for form, run in self._forms:
+            if run in there:
+                text = text.replace(form, MASK)
         return self._without_beginning(text) if cut else text
 
     def data(self, data: bytes) -> bytes:
         """A body in UTF-8, or any other code that has ASCII within, without them."""
-        for form in self._forms:
-            data = data.replace(form.encode(), MASK.encode())
+        there = {run for run in {run for _, run in self._forms} if run.encode() in data}
+        for form, run in self._forms:
+            if run in there:
+                data = data.replace(form.encode(), MASK.encode())
         return data
 
     def _without_beginning(self, text: str) -> str:
-        for form in self._forms:
-            for length in range(min(len(form) - 1, len(text)), self._shortest - 1, -1):
-                if text.endswith(form[:length]):
-                    return text[:-length] + MASK
+        for form, _ in self._forms:
+            beginning = form[: self._shortest]
+            place = text.find(beginning, max(0, len(text) - len(form) + 1))
+            while place >= 0:
+                if form.startswith(text[place:]):
+                    return text[:place] + MASK
+                place = text.find(beginning, place + 1)
         return text
+
+
+@lru_cache(maxsize=128)
+def _forms(secrets: frozenset[str | int], shortest: int) -> tuple[tuple[str, str], ...]:
+    """What to look for, the longest first: one may hold another. Each with a part of it that every form of its secret
+    has: where that is not in a text, none of them is, and of a megabyte much time is saved.
+
+    Remembered, since each call of a tool asks for the same."""
+    found: dict[str, str] = {}
+    for text in {text for secret in secrets for text in _texts_of(str(secret))}:
+        run = max(_PLAIN_RUN.findall(text), key=len, default="")
+        forms = {text} if run == text else _encodings(text)
+        found.update({form: run if run in form else "" for form in forms if len(form) >= shortest})
+    return tuple(sorted(found.items(), key=lambda each: (-len(each[0]), each[0])))
 
 
 def _texts_of(secret: str) -> Iterator[str]:
@@ -258,5 +288,19 @@ def _texts_of(secret: str) -> Iterator[str]:
 
 
 def _encodings(text: str) -> set[str]:
+    """As servers write it: PHP puts a backslash before each slash in JSON, Python writes JSON in ASCII, Go and Django
+    write no < > & there, and an error on a page is escaped as pages are."""
     text = text.encode(errors="replace").decode()
-    return {text, quote(text, safe=""), quote_plus(text), orjson.dumps(text).decode()[1:-1]}
+    in_url = {quote(text, safe=""), quote(text), quote_plus(text)}
+    in_json = {json.dumps(text, ensure_ascii=ascii_only)[1:-1] for ascii_only in (False, True)}
+    in_json |= {form.translate(_JSON_FOR_PAGES) for form in in_json}
+    in_json |= {form.replace("/", "\\/") for form in in_json}
+    on_page = {text.translate(table) for table in _ON_PAGES}
+    return {
+        text,
+        *in_url,
+        *(_PERCENT.sub(lambda found: found[0].lower(), form) for form in in_url),
+        *in_json,
+        *(_UNICODE.sub(lambda found: found[0].upper().replace("U", "u", 1), form) for form in in_json),
+        *on_page,
+    }

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import html
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
+from urllib.parse import quote
 
+import orjson
 import pytest
 
 from app.db.audit import masked
-from app.tools.definition import ToolDefinition
+from app.tools.definition import ResultSpec, ToolDefinition
 from app.tools.errors import ToolInvalid
 from app.tools.exchange import RequestNote
+from app.tools.execution import ToolExecutor
 from app.tools.render import render
 from app.tools.secrets import SecretMask, hidden, restored, secret_fields
 from app.tools.validation import parse_definition
-from tests.tools.conftest import tool
+from tests.tools.conftest import context, raw_server, response, tool
 
 SECRETS: dict[str, Any] = {
     "headers": {
@@ -192,3 +196,50 @@ def test_a_long_text_without_an_end_is_looked_through_at_once() -> None:
         started = time.perf_counter()
         secret_fields(tool("http://h/x", method="POST", body={"kind": "text", "text": text}).request)
         assert time.perf_counter() - started < 2
+
+
+SLASHED = "sk/live+ab&c'd\"e<\u00e9=7"
+ASCII = orjson.dumps(SLASHED).decode().replace("\u00e9", "\\u00e9")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        SLASHED,
+        orjson.dumps(SLASHED).decode(),
+        ASCII,
+        ASCII.replace("\\u00e9", "\\u00E9"),
+        ASCII.replace("/", "\\/"),
+        ASCII.replace("&", "\\u0026").replace("<", "\\u003c").replace("'", "\\u0027"),
+        ASCII.replace("&", "\\u0026").replace("<", "\\u003C").replace("'", "\\u0027").replace("\\u00e9", "\\u00E9"),
+        html.escape(SLASHED),
+        html.escape(SLASHED).replace("&#x27;", "&#39;").replace("&quot;", "&#34;"),
+        html.escape(SLASHED, quote=False),
+        quote(SLASHED, safe=""),
+        quote(SLASHED),
+        quote(SLASHED, safe="").replace("%2F", "%2f").replace("%3C%C3%A9%3D", "%3c%c3%a9%3d").replace("%2B", "%2b"),
+    ],
+)
+def test_a_secret_is_found_however_a_server_writes_it(said: str) -> None:
+    mask = SecretMask([SLASHED], shortest=6)
+    assert mask.text(f"the key {said} is wrong").strip('"').replace('"', "") == "the key *** is wrong"
+    assert b"live" not in mask.data(said.encode())
+
+
+def test_what_breaks_off_within_a_long_secret_is_found_at_once() -> None:
+    key = "-----BEGIN PRIVATE KEY-----\n" + "MIIE/v+QIBA\n" * 5_000
+    mask = SecretMask([key], shortest=4)
+    started = time.perf_counter()
+    assert mask.text("it says: " + key[:-9], cut=True) == "it says: ***"
+    assert mask.text("it says: " + key[:20], cut=True) == "it says: ***"
+    assert mask.text("it says: -----BEGIN PUBLIC KEY", cut=True) == "it says: -----BEGIN PUBLIC KEY"
+    assert time.perf_counter() - started < 1
+
+
+async def test_a_template_does_not_take_a_secret_apart_that_php_wrote(executor: ToolExecutor) -> None:
+    said = response(b'{"error": "wrong key sk\\/live\\/0123"}')
+    async with raw_server(said) as server:
+        definition = tool(server.url, headers={"X-Api-Key": "sk/live/0123"})
+        template = ResultSpec(template="{{ result.error[:13] }} {{ result.error[13:] }}")
+        result = await executor.run(replace(definition, result=template), {}, context())
+    assert "live" not in result.text
