@@ -156,7 +156,6 @@ def _schema(required: bool = True, **properties: Mapping[str, Any]) -> dict[str,
 
 _NUMBER: Final = {"type": "string", "description": "Six digits, as on the contract.", "pattern": "^[0-9]{6}$"}
 
-# As a form sends them; ``days`` ago, by whom.
 # Name, address, who registered it, and how many days ago.
 MCP_SERVERS: Final[tuple[tuple[str, str, str, float], ...]] = (
     ("Spare parts store", "http://10.20.0.14:8100/mcp", "tom", 9.0),
@@ -165,6 +164,22 @@ MCP_SERVERS: Final[tuple[tuple[str, str, str, float], ...]] = (
 
 # Name, value, servers, description, who stored it, and how many days ago.
 SECRETS: Final[tuple[tuple[str, str, tuple[str, ...], str, str, float], ...]] = (
+    (
+        "crm-token",
+        "only-an-example-of-a-token",
+        ("https://crm.kestrel.example",),
+        "Reads customers, changes none. From the sales systems, ext. 4120",
+        "maria",
+        41.3,
+    ),
+    (
+        "sms-api-key",
+        "only-an-example-of-a-key",
+        ("https://sms.kestrel.example",),
+        "1,000 messages a month",
+        "tom",
+        14.2,
+    ),
     (
         "noc-api-token",
         "only-an-example-of-a-token",
@@ -191,6 +206,7 @@ SECRETS: Final[tuple[tuple[str, str, tuple[str, ...], str, str, float], ...]] = 
     ),
 )
 
+# As a form sends them, who made them, and how many days ago. The server of an MCP tool stands by its name.
 TOOLS: Final[tuple[tuple[dict[str, Any], str, float], ...]] = (
     (
         {
@@ -200,8 +216,14 @@ TOOLS: Final[tuple[tuple[dict[str, Any], str, float], ...]] = (
             "request": {
                 "method": "GET",
                 "url": "https://crm.kestrel.example/customers/{{ customer }}",
-                "headers": {"Accept": "application/json", "Authorization": "Bearer only-an-example"},
+                "headers": {"Accept": "application/json"},
             },
+            "authorisation": {"type": "bearer", "token": "crm-token"},
+            "result": {
+                "select": "{name: name, tariff: contract.tariff, address: address.lines}",
+                "statuses": {"404": "There is no customer with this number. Ask the caller to read it out again."},
+            },
+            "behaviour": {"cache_seconds": 60, "retries": 1},
         },
         "maria",
         40.9,
@@ -209,9 +231,19 @@ TOOLS: Final[tuple[tuple[dict[str, Any], str, float], ...]] = (
     (
         {
             "name": "check_line",
-            "description": "Measures a line and says whether it is up. Takes about a second.",
+            "description": "Measures a line and says whether it is up.",
             "parameters": _schema(customer=_NUMBER),
-            "request": {"method": "GET", "url": "https://noc.kestrel.example/lines/{{ customer }}", "timeout": 4},
+            "request": {"method": "GET", "url": "https://noc.kestrel.example/lines/{{ customer }}", "timeout": 8},
+            "authorisation": {"type": "bearer", "token": "noc-api-token"},
+            "result": {
+                "template": "The line is {{ 'up' if result.up else 'down since ' ~ result.since }}.",
+                "statuses": {"5xx": "The measuring system is out of order. Transfer the caller to a technician."},
+            },
+            "behaviour": {
+                "filler": "One moment, I am measuring your line.",
+                "max_concurrent": 4,
+                "breaker_failures": 3,
+            },
         },
         "aisha",
         30.2,
@@ -222,18 +254,24 @@ TOOLS: Final[tuple[tuple[dict[str, Any], str, float], ...]] = (
             "description": "Opens a fault ticket and gives its number. Only after check_line has said that it is down.",
             "parameters": _schema(
                 customer=_NUMBER,
-                fault={"type": "string", "enum": ["no signal", "slow", "noise", "router"]},
-            ),
-            "request": {
-                "method": "POST",
-                "url": "https://noc.kestrel.example/tickets",
-                "json_body": {
-                    "customer": "{{ customer }}",
-                    "fault": "{{ fault }}",
-                    "caller": "{{ call.caller_number }}",
+                fault={
+                    "type": "string",
+                    "enum": ["no signal", "slow", "noise", "router"],
+                    "description": "What the caller complains of.",
                 },
-            },
+                caller={"type": "string", "description": "Where the engineer calls back."},
+            ),
+            "bound": {"caller": "{{ call.caller_number }}"},
+            "request": {"method": "POST", "url": "https://noc.kestrel.example/tickets"},
             "authorisation": {"type": "bearer", "token": "noc-api-token"},
+            "result": {"select": "ticket"},
+            "behaviour": {
+                "needs_confirmation": True,
+                "commit_on_interrupt": True,
+                "retries": 2,
+                "repeatable": True,
+                "idempotency_header": "Idempotency-Key",
+            },
         },
         "aisha",
         30.15,
@@ -249,16 +287,57 @@ TOOLS: Final[tuple[tuple[dict[str, Any], str, float], ...]] = (
                 "query": {"customer": "{{ customer }}", "last": 1},
             },
             "authorisation": {"type": "basic", "username": "asterisk-ai", "password": "billing-password"},
+            "result": {"select": "invoices[0].{amount: total, date: issued_on, paid: paid}"},
         },
         "maria",
         25.6,
     ),
     (
         {
+            "name": "send_text_message",
+            "description": "Sends a short text to the telephone that the caller calls from, such as a ticket's number.",
+            "parameters": _schema(
+                to={"type": "string"},
+                text={"type": "string", "maxLength": 160, "description": "One sentence, without links."},
+            ),
+            "bound": {"to": "{{ call.caller_number }}"},
+            "request": {
+                "method": "POST",
+                "url": "https://sms.kestrel.example/messages",
+                "body": {"kind": "form", "fields": {"from": "Kestrel", "to": "{{ to }}", "text": "{{ text }}"}},
+            },
+            "authorisation": {"type": "api_key", "place": "header", "name": "X-Api-Key", "key": "sms-api-key"},
+            "result": {"template": "The message is on its way."},
+            "behaviour": {"needs_confirmation": True, "per_minute": 20},
+        },
+        "tom",
+        14.1,
+    ),
+    (
+        {
+            "name": "find_router",
+            "description": "Says whether a router is in stock, and in which shop.",
+            "parameters": _schema(model={"type": "string", "description": "As on its label, such as KT-500."}),
+            "request": {"kind": "mcp", "server": "Spare parts store", "tool": "find_article"},
+            "result": {"max_bytes": 2_000},
+        },
+        "tom",
+        8.8,
+    ),
+    (
+        {
             "name": "porting_state",
             "description": "How far the porting of a telephone number is.",
             "parameters": _schema(number={"type": "string", "description": "In full, such as +441632960001."}),
-            "request": {"method": "GET", "url": "https://porting.kestrel.example/{{ number }}"},
+            "request": {"method": "GET", "url": "https://api.porting.example/numbers/{{ number }}"},
+            "authorisation": {
+                "type": "oauth2",
+                "grant": "client_credentials",
+                "token_url": "https://login.porting.example/oauth/token",
+                "client_id": "kestrel-telecom",
+                "client_secret": "porting-client-secret",
+                "scope": "numbers:read",
+            },
             "enabled": False,
         },
         "aisha",

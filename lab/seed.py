@@ -68,9 +68,10 @@ class Seeded:
 
     Attributes:
         prompt_id: Has several versions, and a draft that is not published.
-        tool_id: Has two versions, and a secret.
+        tool_id: Has two versions, and a login.
         secret_id: A tool signs in with it.
         server_id: Of an MCP server that the guard does not let us go to, so that its page answers at once.
+        mcp_tool_id: A tool of that server.
         conversation_id, turn_id: With tools in it, and a turn of it.
         failed_turn_id: A turn that failed.
         audit_id: A line with something before and after.
@@ -81,6 +82,7 @@ class Seeded:
     tool_id: int
     secret_id: int
     server_id: int
+    mcp_tool_id: int
     user_id: int
     token_id: int
     conversation_id: int
@@ -109,8 +111,8 @@ async def seed(url: str, *, conversations: int = 140, now: datetime | None = Non
         users = await _users(past, accounts)
         token = await _tokens(past, accounts, users, now)
         secret = await _secrets(past, database, url)
-        server = await _servers(past, McpServerStore(database))
-        tools = await _tools(past, ToolStore(database))
+        servers = await _servers(past, McpServerStore(database))
+        tools = await _tools(past, ToolStore(database), servers)
         prompts = await _prompts(past, PromptStore(database))
         turns = list(_turns(prompts, conversations, now))
         for start in range(0, len(turns), 200):
@@ -127,7 +129,8 @@ async def seed(url: str, *, conversations: int = 140, now: datetime | None = Non
             draft_id=prompts["number porting"],
             tool_id=tools["look_up_customer"],
             secret_id=secret,
-            server_id=server,
+            server_id=servers["Spare parts store"],
+            mcp_tool_id=tools["find_router"],
             user_id=users["tom"].id or 0,
             token_id=token,
             conversation_id=conversation,
@@ -196,18 +199,20 @@ async def _secrets(past: _Past, database: Database, url: str) -> int:
     return made["noc-api-token"]
 
 
-async def _servers(past: _Past, store: McpServerStore) -> int:
-    made = []
+async def _servers(past: _Past, store: McpServerStore) -> dict[str, int]:
+    made = {}
     for name, url, by, days in MCP_SERVERS:
         async with past.ago(days, by):
             record = await store.create(McpServerDraft(name, url=url), by=by)
-        made.append(record.server.id)
-    return made[0]
+        made[name] = record.server.id
+    return made
 
 
-async def _tools(past: _Past, store: ToolStore) -> dict[str, int]:
+async def _tools(past: _Past, store: ToolStore, servers: dict[str, int]) -> dict[str, int]:
     made = {}
     for fields, by, days in TOOLS:
+        if "server" in fields["request"]:
+            fields = {**fields, "request": {**fields["request"], "server": servers[fields["request"]["server"]]}}
         async with past.ago(days, by):
             record = await store.create(parse_definition(fields), by=by)
         made[record.definition.name] = record.definition.id

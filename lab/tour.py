@@ -32,13 +32,17 @@ QUERIES: Final[Mapping[str, str]] = {
     "/ui/tools/{tool_id}/compare": "left=1&right=2",
 }
 
+# The same page, of another kind of record.
+FURTHER: Final = ("/ui/tools/{mcp_tool_id}",)
+
 # Where another name is used for what was seeded.
 _ALSO: Final = {"entry_id": "audit_id"}
 
 
 def pages(routes: Iterable[Any]) -> list[str]:
     """The paths, with their parameters, of all pages for people; ``routes`` are an application's."""
-    return sorted(path for path in _paths(routes) if re.match(r"/ui(/|$)", path) and path not in NO_PAGES)
+    found = [path for path in _paths(routes) if re.match(r"/ui(/|$)", path) and path not in NO_PAGES]
+    return sorted([*found, *FURTHER])
 
 
 def address(path: str, seeded: Seeded) -> str:

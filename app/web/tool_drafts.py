@@ -4,6 +4,7 @@ use ``/api/tools/check`` and ``/api/tools/try``, which take JSON."""
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
@@ -20,11 +21,16 @@ from app.schemas.problem import FieldProblem
 from app.schemas.tool_work import ToolCheck, ToolCheckResult, ToolProblem, ToolTry
 from app.web.forms import Form
 from app.web.tool_form import fields_of
+from app.web.tool_gist import gists
 
 router = APIRouter(prefix="/ui/tools")
 
 # Of a try, besides the fields of the tool.
 _ARGUMENTS, _VARIABLES = "try.arguments", "try.variables"
+
+
+class _Checked(ToolCheckResult):
+    gists: Mapping[str, str]
 
 
 @router.post("/check")
@@ -38,7 +44,7 @@ async def check(request: Request, parts: PartsDep) -> Response:
         result = await check_tool(parts, ToolCheck(**fields, tool_id=tool_id))
     except (GatewayError, ProblemError) as error:
         return _refusal(request, error)
-    return _json(ToolCheckResult(problems=_problems(form, result), warnings=result.warnings))
+    return _json(_Checked(problems=_problems(form, result), warnings=result.warnings, gists=gists(form)))
 
 
 @router.post("/try")

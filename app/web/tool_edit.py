@@ -20,8 +20,9 @@ from app.api.tool_work import providers_of
 from app.core.permissions import Permission
 from app.db.audit import MASK
 from app.db.errors import DatabaseError
-from app.tools.definition import ToolDefinition
+from app.tools.definition import McpCall, ToolDefinition
 from app.tools.errors import ToolConflict, ToolNameTaken, ToolNotFound
+from app.tools.mcp.definition import McpServer
 from app.tools.option_rules import LIMITS
 from app.tools.provider_rules import SchemaWarning, warnings_of
 from app.tools.records import ToolRecord
@@ -40,7 +41,8 @@ from app.web.tool_form import (
     new_form,
     note_mistakes,
 )
-from app.web.tool_options import LOGINS, held
+from app.web.tool_gist import gists
+from app.web.tool_options import LOGINS, mistaken
 from app.web.tool_rows import BOUND, EXTRA, FIELDS, HEADERS, QUERY, STATUSES, rows
 from app.web.tools import Id, show, shown_definitions
 
@@ -250,6 +252,18 @@ def _filters(query: str) -> str:
     return f"?{kept}" if kept else ""
 
 
+def _servers(parts: Parts) -> list[tuple[McpServer, list[str]]]:
+    """The MCP servers, each with the names of tools that are known of it without asking it."""
+    known: dict[int, set[str]] = {}
+    for tool in parts.tool_catalog.all():
+        if isinstance(tool.request, McpCall):
+            known.setdefault(tool.request.server, set()).add(tool.request.tool)
+    return [
+        (server, sorted({*known.get(server.id, ()), *(each.name for each in parts.mcp_sessions.known(server.id))}))
+        for server in parts.mcp_catalog.all()
+    ]
+
+
 def _page(
     request: Request,
     form: Form,
@@ -282,7 +296,9 @@ def _page(
         "bodies": BODIES,
         "logins": LOGINS,
         "limits": LIMITS,
-        "held": held(form),
+        "gists": gists(form),
+        "mistaken": mistaken(form),
+        "servers": _servers(get_parts(request)) if form.text("request.kind") == "mcp" else (),
         "lines": {each.part: rows(form, each) for each in (HEADERS, QUERY, FIELDS, STATUSES, EXTRA, BOUND)},
         "secret_names": sorted(get_parts(request).secret_catalog.current()),
         "call_variables": CALL_VARIABLES,

@@ -57,29 +57,10 @@ def typed_options(form: Form) -> dict[str, Any]:
     }
 
 
-def held(form: Form) -> dict[str, bool]:
-    """Which sections hold something besides what is usual, or something wrong: these are shown open."""
-    usual_behaviour, usual_result = Behaviour(), ResultSpec()
-    behaviour = any(
-        form.text(f"behaviour.{name}") not in ("", _text(value))
-        if not isinstance(value, bool)
-        else form.flag(f"behaviour.{name}") is not value
-        for name, value in asdict(usual_behaviour).items()
-    )
-    result = bool(
-        form.text("result.select").strip()
-        or form.text("result.template").strip()
-        or form.text("result.max_bytes") not in ("", str(usual_result.max_bytes))
-        or any(form.many("status_name"))
-    )
-    login = form.text("authorisation.type") not in ("", "none") or any(
-        form.text(f"authorisation.client_certificate.{name}").strip() for name in _CERTIFICATE
-    )
-    found = {"bound": any(form.many("bound_name")), "result": result, "behaviour": behaviour, "authorisation": login}
-    return {
-        part: holds or any(field == part or field.startswith(f"{part}.") for field in form.errors)
-        for part, holds in found.items()
-    }
+def mistaken(form: Form) -> frozenset[str]:
+    """The sections that something is wrong in: these are shown open."""
+    parts = ("bound", "result", "behaviour", "authorisation")
+    return frozenset(part for part in parts for field in form.errors if field == part or field.startswith(f"{part}."))
 
 
 def _of_class(form: Form, part: str, usual: Behaviour | ResultSpec) -> dict[str, Any]:

@@ -46,5 +46,8 @@ def test_a_page_keeps_nobody_out_and_fits_a_phone(page: Page, seeded: Seeded, pa
     assert page.locator("h1").count() == 1
     assert page.title()
     assert_accessible(page)
+    page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
+    page.wait_for_timeout(100)
+    assert_accessible(page)
     page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
     assert_fits(page)

@@ -15,6 +15,8 @@ from fastapi import FastAPI
 from app.api.parts import Parts
 from app.core.permissions import Role
 from app.db.errors import DatabaseUnavailable
+from app.tools.definition import McpCall
+from app.tools.mcp.rules import McpServerDraft
 from app.tools.records import ToolRecord
 from app.tools.validation import parse_definition
 from tests.api.conftest import client_for
@@ -607,12 +609,64 @@ async def test_all_that_a_tool_holds_comes_back_unchanged_from_its_form(
         assert getattr(saved, part) == getattr(record.definition, part), part
 
 
-async def test_sections_open_where_they_hold_something(client: httpx2.AsyncClient, parts: Parts) -> None:
+def gist_of(page: str, part: str) -> str:
+    (found,) = re.findall(
+        rf'id="part-{part}"[^>]*>\s*<summary>.*?<span class="gist[^>]*>([^<]*)</span>', page, re.DOTALL
+    )
+    return html.unescape(found)
+
+
+async def test_closed_sections_say_what_they_hold(client: httpx2.AsyncClient, parts: Parts) -> None:
     record = await full_tool(parts)
-    page = await read(client, f"/ui/tools/{record.definition.id}")
-    for part in ("authorisation", "bound", "result", "behaviour"):
-        assert f'id="part-{part}" open' in page
-        assert f'id="part-{part}">' in await read(client, "/ui/tools/new")
+    page, new = await read(client, f"/ui/tools/{record.definition.id}"), await read(client, "/ui/tools/new")
+    held = {
+        "authorisation": "API key in the header X-Key, secret shop-key",
+        "bound": "who from call.caller_number, people always 4",
+        "result": "selection a.b, wording, words for 404, at most 900 bytes",
+        "behaviour": "a sentence after 1 s, 2 repeats, repeating is safe, "
+        "down for 12.5 s after 5 failures, 30 a minute",
+    }
+    for part, words in held.items():
+        assert gist_of(page, part) == words
+        assert f'id="part-{part}" open' not in page
+        assert gist_of(new, part) not in ("", words)
+    assert "holds" not in re.findall(r'class="gist[^"]*"', new)
+
+
+@pytest.mark.parametrize(
+    ("login", "words"),
+    [
+        ({"type": "basic", "username": "ann", "password": "shop-key"}, "Basic, user ann, secret shop-key"),
+        ({"type": "bearer", "token": "shop-key"}, "Bearer, secret shop-key"),
+        ({"type": "none", "client_certificate": {"certificate": "shop-key"}}, "client certificate"),
+    ],
+)
+async def test_a_closed_login_says_which(
+    client: httpx2.AsyncClient, parts: Parts, login: dict[str, Any], words: str
+) -> None:
+    record = await full_tool(parts, authorisation=login)
+    assert gist_of(await read(client, f"/ui/tools/{record.definition.id}"), "authorisation") == words
+
+
+async def test_the_server_of_an_mcp_tool_is_chosen_by_its_name(client: httpx2.AsyncClient, parts: Parts) -> None:
+    store = await parts.mcp_servers.create(McpServerDraft("Spare parts", url="https://mcp.example.com/mcp"), by="admin")
+    other = await parts.mcp_servers.create(McpServerDraft(SCRIPT, url="https://mcp2.example.com/mcp"), by="admin")
+    await parts.mcp_catalog.refresh()
+    record = await add(parts, request={"kind": "mcp", "server": store.server.id, "tool": "find"})
+    await add(parts, name="reserve", request={"kind": "mcp", "server": store.server.id, "tool": "reserve_part"})
+    path = f"/ui/tools/{record.definition.id}"
+    page = await read(client, path)
+    assert re.search(rf'<option value="{store.server.id}"[^>]* selected>Spare parts</option>', page)
+    assert '<option value="reserve_part">' in page
+    assert SCRIPT not in page
+    assert 'data-lines="status"' not in page
+    response = await send(client, path, changed(fields_in(page), request_server=str(other.server.id)))
+    assert response.status_code == 303, errors_in(response.text)
+    saved = (await parts.tools.get(record.definition.id)).definition.request
+    assert saved == McpCall(other.server.id, "find")
+    await parts.mcp_servers.delete(other.server.id, by="admin", force=True)
+    await parts.mcp_catalog.refresh()
+    assert "which is not registered any more" in await read(client, path)
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,11 @@ class McpSessions:
 
         return await self._with_session(server_id, listed, at_once=now)
 
+    def known(self, server_id: int) -> Sequence[OfferedTool]:
+        """What the server offered when it was last asked in this session; nothing is asked for it."""
+        held = self._held.get(server_id)
+        return () if held is None else held.tools or ()
+
     def status(self, server_id: int) -> SessionStatus:
         """How it stands with a server's session."""
         held = self._held.get(server_id)

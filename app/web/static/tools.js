@@ -106,6 +106,13 @@ function boundLine(line, value) {
   follow();
 }
 
+/** The tools of the chosen MCP server, as far as they are known. */
+const server = form.elements["request.server"];
+server?.addEventListener("change", () => {
+  const names = (server.selectedOptions[0]?.dataset.tools ?? "").split(" ").filter(Boolean);
+  document.getElementById("server-tools").replaceChildren(...names.map((name) => el("option", { value: name })));
+});
+
 const queryGroup = form.querySelector('[data-lines="query"]');
 function queryMode() {
   if (!queryGroup) return;
@@ -216,7 +223,7 @@ function forgetFirst() {
   parameters.removeAttribute("aria-invalid");
 }
 
-function show({ problems, warnings }) {
+function show({ problems, warnings, gists }) {
   if (!form.dataset.checked) forgetFirst();
   form.dataset.checked = "yes";
   const by = new Map();
@@ -239,6 +246,17 @@ function show({ problems, warnings }) {
   const summary = document.getElementById("problems");
   if (summary.textContent !== words) summary.textContent = words;
   warn(warnings);
+  sayGists(gists);
+}
+
+/** Closed sections say what they hold, and what they are for while they hold nothing. */
+function sayGists(gists) {
+  for (const [part, words] of Object.entries(gists)) {
+    const place = document.querySelector(`#part-${part} .gist`);
+    if (!place) continue;
+    place.textContent = words || place.dataset.about;
+    place.classList.toggle("holds", words !== "");
+  }
 }
 
 function warn(warnings) {
