@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
@@ -20,21 +20,20 @@ from app.core.metrics import UNEXPECTED
 from app.tools.auth.authoriser import Authoriser
 from app.tools.auth.definition import Secrets
 from app.tools.errors import ToolError, ToolFailure
-from app.tools.mcp.content import read_answer, read_tool
+from app.tools.mcp.content import read_answer, read_title, read_tool
 from app.tools.mcp.definition import MAX_MESSAGE_BYTES, Answer, McpServer, OfferedTool
 from app.tools.mcp.errors import McpNotInstalled, McpSessionLost, McpUnavailable
 from app.tools.mcp.http_transport import GuardedTransport, client_session
 from app.tools.mcp.placeholders import filled
 from app.tools.mcp.stdio import program
+from app.tools.mcp.watching import watched
+from app.tools.secrets import SHORTEST_FOR_PEOPLE, SecretMask
 
 _log = structlog.get_logger(__name__)
 
 MAX_TOOLS: Final = 500
 _MAX_PAGES: Final = 20
 _MAX_CALLS: Final = 50
-# What a server may send without being asked, in a window of seconds. More ends the session.
-_UNASKED: Final = 300
-_WINDOW_SECONDS: Final = 10.0
 
 
 def load_sdk() -> None:
@@ -51,29 +50,35 @@ def load_sdk() -> None:
 class Connection:
     """An open session. Made by :func:`connected`.
 
+    Args:
+        given: The secrets that a program got in its environment.
+
     Attributes:
         ended: Set when it is over: the server has closed it, or does not know it any more.
         changed: Set when the server says that its tools are others now.
     """
 
-    def __init__(self, server: McpServer, client: Any, transport: GuardedTransport | None) -> None:
+    def __init__(
+        self, server: McpServer, client: Any, transport: GuardedTransport | None, given: Iterable[str] = ()
+    ) -> None:
         self._server = server
         self._client = client
         self._transport = transport
+        self._given = frozenset(given)
         self._calls: set[asyncio.Task[Any]] = set()
         self.ended = asyncio.Event()
         self.changed = asyncio.Event()
 
     @property
     def hidden(self) -> frozenset[str]:
-        """The secrets that were sent so far."""
-        return self._transport.hidden if self._transport is not None else frozenset()
+        """The secrets that the server has been told."""
+        return self._given if self._transport is None else self._transport.hidden
 
     @property
     def title(self) -> str:
         """What the server calls itself."""
         info = self._client.server_info
-        return "" if info is None else f"{info.name} {info.version}"[:200]
+        return "" if info is None else read_title(f"{info.name} {info.version}", self._mask())
 
     @property
     def protocol(self) -> str:
@@ -89,11 +94,12 @@ class Connection:
     async def tools(self) -> list[OfferedTool]:
         """What it offers now. Raises McpUnavailable."""
         found: dict[str, OfferedTool] = {}
+        mask = self._mask()
         cursor: str | None = None
         for _ in range(_MAX_PAGES):
             page = await self._guarded(self._client.list_tools(cursor=cursor, cache_mode="bypass"))
             for tool in page.tools:
-                found.setdefault(tool.name, read_tool(tool))
+                found.setdefault(tool.name, read_tool(tool, mask))
             cursor = page.next_cursor
             if not cursor or len(found) >= MAX_TOOLS:
                 break
@@ -163,6 +169,10 @@ class Connection:
         except Exception as error:
             raise self._failure(error) from error
 
+    def _mask(self) -> SecretMask:
+        # A server may say a secret back wherever it says anything, and people read it.
+        return SecretMask(self.hidden, shortest=SHORTEST_FOR_PEOPLE)
+
     def _lost(self) -> ToolFailure:
         if self._transport is not None and self._transport.lost.is_set():
             return McpSessionLost(f"The MCP server {self._server.name} does not know the session any more.")
@@ -180,7 +190,7 @@ class Connection:
                 return known
             if error.code == CONNECTION_CLOSED:
                 return McpUnavailable(f"The MCP server {name} broke off.")
-            words = " ".join(error.message.split())[:300]
+            words = " ".join(self._mask().text(error.message).split())[:300]
             return McpUnavailable(f"The MCP server {name} says: {words} ({error.code})", retryable=False)
         if isinstance(error, ValidationError):
             return McpUnavailable(f"The MCP server {name} answers against the protocol.", retryable=False)
@@ -219,13 +229,15 @@ async def connected(
     async with AsyncExitStack() as stack:
         made: list[Connection] = []
         transport: GuardedTransport | None = None
+        given: tuple[str, ...] = ()
         if server.transport == "http":
             session = await stack.enter_async_context(client_session(connector))
             transport = GuardedTransport(server, session, authoriser, secrets)
             streams = _over_http(server, transport)
         else:
-            env, _ = filled(server.env, secrets(), server=server.name, url=None)
-            streams = program(server.name, server.command, server.args, env)
+            env, given = filled(server.env, secrets(), server=server.name, url=None)
+            mask = SecretMask(given, shortest=SHORTEST_FOR_PEOPLE)
+            streams = program(server.name, server.command, server.args, env, mask=mask)
 
         async def heard(message: Any) -> None:
             if getattr(message, "method", "") == "notifications/tools/list_changed":
@@ -237,13 +249,13 @@ async def connected(
                 each.ended.set()
 
         client = Client(
-            _watched(server, streams, over),
+            watched(server, streams, over),
             message_handler=heard,
             cache=None,
             client_info=_us(),
             read_timeout_seconds=None,
         )
-        connection = Connection(server, client, transport)
+        connection = Connection(server, client, transport, given)
         made.append(connection)
         try:
             await stack.enter_async_context(client)
@@ -313,64 +325,3 @@ async def _over_http(server: McpServer, transport: GuardedTransport) -> AsyncIte
         streamable_http_client(server.url, http_client=client, max_sse_event_size=MAX_MESSAGE_BYTES) as streams,
     ):
         yield streams
-
-
-@asynccontextmanager
-async def _watched(server: McpServer, streams: Any, over: Callable[[], None]) -> AsyncIterator[Any]:
-    async with streams as (reading, writing):
-        yield _Watched(server, reading, over), writing
-
-
-class _Watched:
-    """A stream of messages that ends where a server floods it, and says when it has ended."""
-
-    def __init__(self, server: McpServer, inner: Any, over: Callable[[], None]) -> None:
-        self._server = server
-        self._inner = inner
-        self._over = over
-        self._since, self._unasked = 0.0, 0
-
-    @property
-    def last_context(self) -> Any:
-        """What the SDK wants of such a stream."""
-        return getattr(self._inner, "last_context", None)
-
-    async def receive(self) -> Any:
-        """The next message."""
-        try:
-            item = await self._inner.receive()
-        except BaseException:
-            self._over()
-            raise
-        if hasattr(getattr(item, "message", None), "method"):
-            now = asyncio.get_running_loop().time()
-            if now - self._since > _WINDOW_SECONDS:
-                self._since, self._unasked = now, 0
-            self._unasked += 1
-            if self._unasked > _UNASKED:
-                _log.warning("mcp.flooded", server=self._server.name, messages=_UNASKED, seconds=_WINDOW_SECONDS)
-                self._over()
-                await self._inner.aclose()
-                raise StopAsyncIteration
-        return item
-
-    async def aclose(self) -> None:
-        """Close it."""
-        await self._inner.aclose()
-
-    def __aiter__(self) -> _Watched:
-        return self
-
-    async def __anext__(self) -> Any:
-        import anyio
-
-        try:
-            return await self.receive()
-        except anyio.EndOfStream:
-            raise StopAsyncIteration from None
-
-    async def __aenter__(self) -> _Watched:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()

@@ -3,25 +3,32 @@ their fields, so that this needs no import of it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
 
 from app.tools.mcp.definition import Answer, OfferedTool
+from app.tools.secrets import SecretMask
 
 _MAX_NAME: Final = 200
 _MAX_WORDS: Final = 4_000
 _MAX_TITLE: Final = 200
 
 
-def read_tool(tool: Any) -> OfferedTool:
-    """A tool of a listing. Control characters and what is too long are left out of its words."""
+def read_title(text: str, mask: SecretMask) -> str:
+    """What a server calls itself, in one line."""
+    return _clean(mask.text(text), _MAX_TITLE, lines=False)
+
+
+def read_tool(tool: Any, mask: SecretMask) -> OfferedTool:
+    """A tool of a listing. Control characters, secrets and what is too long are left out of its words."""
     hints = tool.annotations
     return OfferedTool(
         name=tool.name[:_MAX_NAME],
-        title=_clean(tool.title or getattr(hints, "title", None) or "", _MAX_TITLE, lines=False),
-        description=_clean(tool.description or "", _MAX_WORDS),
-        schema=tool.input_schema,
+        title=read_title(tool.title or getattr(hints, "title", None) or "", mask),
+        description=_clean(mask.text(tool.description or ""), _MAX_WORDS),
+        schema=_masked(tool.input_schema, mask),
         read_only=getattr(hints, "read_only_hint", None),
         destructive=getattr(hints, "destructive_hint", None),
         idempotent=getattr(hints, "idempotent_hint", None),
@@ -50,6 +57,15 @@ def _text(block: Any) -> str:
             return str(text) if text is not None else f"[data of {str(block.resource.uri)[:500]}, not shown]"
         case other:
             return f"[{str(other)[:60]}, not shown]"
+
+
+def _masked(schema: Mapping[str, Any], mask: SecretMask) -> Mapping[str, Any]:
+    try:
+        data = orjson.dumps(schema)
+        hidden = mask.data(data)
+        return schema if hidden == data else dict(orjson.loads(hidden))
+    except (TypeError, ValueError, RecursionError):
+        return schema  # nested too deeply to be taken, or to be shown
 
 
 def _clean(text: str, length: int, *, lines: bool = True) -> str:

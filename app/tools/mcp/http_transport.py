@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
@@ -37,6 +37,7 @@ _READ_BYTES: Final = 65_536
 # A server may talk without end; the loop that reads it also serves calls.
 _BYTES_PER_SECOND: Final = 4_000_000
 _MAX_FAILURES: Final = 100
+_MAX_SECRETS: Final = 200
 _SESSION: Final = "mcp-session-id"
 # Answered as long as the session lasts, with what changes.
 _LISTEN: Final = "subscriptions/listen"
@@ -53,7 +54,6 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
 
     Attributes:
         lost: Set when the server does not know the session any more.
-        hidden: The secrets that were sent, in each form; to be masked in whatever comes back.
     """
 
     def __init__(
@@ -71,7 +71,13 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         self._running: dict[str | int, asyncio.Timeout] = {}
         self._streams: dict[str | int, _Stream] = {}
         self.lost = asyncio.Event()
-        self.hidden: frozenset[str] = frozenset()
+        # A session may outlive thousands of tokens.
+        self._sent_secrets: deque[str] = deque(maxlen=_MAX_SECRETS)
+
+    @property
+    def hidden(self) -> frozenset[str]:
+        """The secrets that were sent of late, in each form; to be masked in whatever comes back."""
+        return frozenset(self._sent_secrets)
 
     def failure(self, message: str) -> ToolFailure | None:
         """What an error that the SDK reports with this message stands for; None: it is the server's own."""
@@ -132,7 +138,10 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
                 tool=f"The MCP server {server.name}",
                 deadline=loop.time() + _REQUEST_SECONDS,
             )
-        self.hidden |= {*hidden, *signed.hidden}
+        for each in (*hidden, *signed.hidden):
+            if each in self._sent_secrets:
+                self._sent_secrets.remove(each)
+            self._sent_secrets.append(each)
         return signed
 
     async def _exchange(self, signed: Authorised) -> aiohttp.ClientResponse:

@@ -19,19 +19,27 @@ import structlog
 
 from app.tools.mcp.definition import MAX_MESSAGE_BYTES
 from app.tools.mcp.errors import McpUnavailable
+from app.tools.secrets import SecretMask
 
 _log = structlog.get_logger(__name__)
 
 _ENVIRONMENT: Final = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
 _MAX_LOG_LINES: Final = 20  # in a minute
 _MAX_LOG_CHARS: Final = 500
+# Lines of standard output that are no messages, in one session: words before the first, and a few more.
+_MAX_NOISE: Final = 1_000
 _END_SECONDS: Final = 1.0
 _POLL_SECONDS: Final = 0.02
 
 
 @asynccontextmanager
-async def program(name: str, command: str, args: Sequence[str], env: Mapping[str, str]) -> AsyncIterator[Any]:
+async def program(
+    name: str, command: str, args: Sequence[str], env: Mapping[str, str], *, mask: SecretMask
+) -> AsyncIterator[Any]:
     """The two streams of messages that the SDK's session wants, from a program that runs meanwhile.
+
+    Args:
+        mask: Takes the secrets in ``env`` out of what the log gets.
 
     Raises:
         McpUnavailable: it cannot be started.
@@ -61,7 +69,7 @@ async def program(name: str, command: str, args: Sequence[str], env: Mapping[str
             tasks = [
                 group.create_task(_read(name, process, arrived)),
                 group.create_task(_write(process, left)),
-                group.create_task(_listen(name, process)),
+                group.create_task(_listen(name, process, mask)),
             ]
             try:
                 yield arriving, leaving
@@ -79,6 +87,7 @@ async def _read(name: str, process: asyncio.subprocess.Process, arrived: Any) ->
     from mcp_types import jsonrpc_message_adapter
 
     assert process.stdout is not None
+    noise = 0
     async with arrived:
         while True:
             try:
@@ -92,7 +101,12 @@ async def _read(name: str, process: asyncio.subprocess.Process, arrived: Any) ->
                 message = jsonrpc_message_adapter.validate_json(line, by_name=False)
             except ValueError:
                 # Some programs print words before they speak the protocol.
-                _log.debug("mcp.no_message", server=name, bytes=len(line))
+                noise += 1
+                if noise > _MAX_NOISE:
+                    _log.warning("mcp.flooded", server=name, lines=_MAX_NOISE)
+                    return
+                # What is read already would all be looked through before anything else gets its turn.
+                await asyncio.sleep(0)
                 continue
             with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
                 await arrived.send(SessionMessage(message))
@@ -108,7 +122,7 @@ async def _write(process: asyncio.subprocess.Process, left: Any) -> None:
                 await process.stdin.drain()
 
 
-async def _listen(name: str, process: asyncio.subprocess.Process) -> None:
+async def _listen(name: str, process: asyncio.subprocess.Process, mask: SecretMask) -> None:
     """Standard error, into the log; it may repeat what a caller said."""
     assert process.stderr is not None
     loop = asyncio.get_running_loop()
@@ -116,7 +130,7 @@ async def _listen(name: str, process: asyncio.subprocess.Process) -> None:
     while data := await process.stderr.read(4_096):
         if loop.time() - since > 60:
             since, lines = loop.time(), 0
-        for line in data.decode(errors="replace").splitlines():
+        for line in mask.text(data.decode(errors="replace")).splitlines():
             lines += 1
             if lines <= _MAX_LOG_LINES and line.strip():
                 _log.info("mcp.program_said", server=name, tool_result=line[:_MAX_LOG_CHARS])
