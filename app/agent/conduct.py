@@ -164,7 +164,8 @@ class TurnConduct:
                 _log.error("tool.outcome_unknown", tool=call.tool.name, cancelled=task.cancelled())
             else:
                 _log.info("tool.finished_late", tool=event.name, ok=event.ok, error=event.error)
-            TOOL_COMMITS.labels(outcome="unknown" if event is None else "ok" if event.ok else "failed").inc()
+            if not task.cancelled():  # which is counted where it is done
+                TOOL_COMMITS.labels(outcome="unknown" if event is None else "ok" if event.ok else "failed").inc()
             self._progress.finished_late(event)
 
         assert call.task is not None

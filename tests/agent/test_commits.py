@@ -17,6 +17,7 @@ from app.agent.events import ToolFinished, ToolStarted
 from app.agent.history import recall
 from app.agent.interrupted import NOTE, interrupted_turn
 from app.agent.turn import TurnRequest
+from app.core.metrics import TOOL_COMMITS
 from app.prompts.prompt import Action
 from app.tools.definition import Behaviour, ToolDefinition
 from tests.agent.conftest import MakeBench
@@ -258,7 +259,10 @@ async def test_a_stop_waits_for_it_and_then_remembers_what_is_known(bench: MakeB
     assert '"order 7 is placed"' in made.memory.kept["c"][0].answer
     shop.answer.clear()
     await interrupted(made, shop, turn("another", conversation="d"))
+    counted = [TOOL_COMMITS.labels(outcome=each)._value.get() for each in ("cut", "unknown")]
     await asyncio.wait_for(made.agent.aclose(0.1), 1)
+    after = [TOOL_COMMITS.labels(outcome=each)._value.get() for each in ("cut", "unknown")]
+    assert after == [counted[0] + 1, counted[1]]  # each call once
     assert "on its way" in made.memory.kept["d"][0].answer
     await asyncio.wait_for(shop.broken.wait(), 1)
 
