@@ -37,16 +37,16 @@ def redirected(request: RenderedRequest, location: str, *, secrets: Iterable[str
     except (ValueError, UnicodeError):
         return "the address is none"
     if there.scheme not in ("http", "https") or not there.raw_host or port is None:
-        return f"it leads to {there.scheme[:20] or 'nowhere'}:, and tools speak http:// and https:// only"
+        return "it leads neither to http:// nor to https://, and tools speak nothing else"
     if there.raw_user is not None or there.raw_password is not None:
         return "the address holds a name or password"
     if same_server(here, there):
         return replace(request, url=target)
-    if here.scheme == "https" and there.scheme == "http":
-        return f"it leads from https:// to {there.origin()}, which is not encrypted"
     mask = SecretMask(secrets, shortest=SHORTEST_FOR_PEOPLE)
     if _holds_secret(mask, location) or _holds_secret(mask, target):
-        return f"it would take a secret to another server, {there.origin()}"
+        return "it would take a secret to another server"  # which is not named: the secret may be its name
+    if here.scheme == "https" and there.scheme == "http":
+        return f"it leads from https:// to {there.origin()}, which is not encrypted"
     headers = {
         name: value
         for name, value in request.headers.items()
