@@ -147,14 +147,27 @@ def is_question(action: Action) -> bool:
 
 
 def in_order(taken: Sequence[ActionTaken]) -> tuple[ActionRequested, ...]:
-    """What is to be done of what the model asked for. One of an equal pair is enough; of those that end its part of the
-    call the last one counts, and is done last."""
+    """What is to be done of what the model asked for. One of an equal pair is enough; of those that set the same thing
+    (hold, one variable) the last counts, and of those that end its part of the call, which is done last."""
     leaving = [each for each in taken if each.action in LEAVING][-1:]
-    others = dict.fromkeys(each for each in taken if each.action not in LEAVING)
-    kept = [*others][: MOST_ACTIONS - len(leaving)]
+    others: dict[object, ActionTaken] = {}
+    for each in taken:
+        if each.action in LEAVING:
+            continue
+        if (thing := _set_by(each)) is not None:
+            others.pop(thing, None)
+        others.setdefault(thing or each, each)
+    kept = [*others.values()][: MOST_ACTIONS - len(leaving)]
     return tuple(
         ActionRequested(each.action, each.data, each.via, each.place, each.caller_id) for each in kept + leaving
     )
+
+
+def _set_by(taken: ActionTaken) -> tuple[str, str] | None:
+    """What an action sets, so that a later one makes it void."""
+    if taken.action == "hold":
+        return ("hold", "")
+    return ("set_variable", taken.data.partition("=")[0]) if taken.action == "set_variable" else None
 
 
 def tool_name(action: Action, taken_names: frozenset[str]) -> str:

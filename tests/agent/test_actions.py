@@ -90,6 +90,23 @@ def test_of_those_that_leave_the_last_counts_and_comes_last() -> None:
     assert [(each.action, each.data) for each in in_order(taken)] == [("dtmf", "1"), ("hangup", "")]
 
 
+def test_what_sets_a_state_is_done_as_it_was_asked_for_last() -> None:
+    taken = [
+        ActionTaken("hold", "on"),
+        ActionTaken("set_variable", "NOTE=a"),
+        ActionTaken("hold", "off"),
+        ActionTaken("set_variable", "NOTE=b"),
+        ActionTaken("set_variable", "OTHER=a"),
+        ActionTaken("hold", "on"),
+        ActionTaken("set_variable", "NOTE=a"),
+    ]
+    assert [(each.action, each.data) for each in in_order(taken)] == [
+        ("set_variable", "OTHER=a"),
+        ("hold", "on"),
+        ("set_variable", "NOTE=a"),
+    ]
+
+
 def test_there_are_never_too_many_and_the_one_that_leaves_is_among_them() -> None:
     taken = [ActionTaken("hangup", ""), *(ActionTaken("dtmf", str(n)) for n in range(9))]
     assert len(in_order(taken)) == MOST_ACTIONS
