@@ -74,10 +74,13 @@ class PythonBackend:
                 value = await self._in_thread(call, request.entry, lambda: function.call(*info, **arguments))
         except ToolError as error:
             raise PythonToolFailed(f"{call.tool.name}: {error.words}", for_model=error.words) from error
-        except (ToolFailure, asyncio.CancelledError):
+        except ToolFailure:
             raise
-        except Exception as error:
-            # Foreign code: its error is logged whole, and nobody but the log learns of it.
+        except (Exception, SystemExit, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and _given_up():
+                raise
+            # Foreign code: its error is logged whole, and nobody but the log learns of it. One that would end the
+            # process, or pass for the end of the turn, is an error like any other.
             _log.exception("python_tool.failed", tool=call.tool.name, entry=request.entry)
             raise PythonToolFailed(
                 f"{call.tool.name}: {request.entry} raised {type(error).__name__}; the log has its trace",
@@ -89,7 +92,7 @@ class PythonBackend:
         """Nothing to close: threads that hang end with the process."""
 
     async def _function(self, call: ToolCall, entry: str) -> Function:
-        found = self._tools.loaded(entry) or await asyncio.to_thread(self._tools.get, entry)
+        found = self._tools.loaded(entry) or await self._in_thread(call, entry, lambda: self._tools.get(entry))
         if found is None or found.function is None:
             why = "no installed package announces it" if found is None else found.problem
             raise PythonToolMissing(
@@ -134,6 +137,12 @@ class PythonBackend:
         self._running[entry] += 1
         threading.Thread(target=work, name=f"tool {entry}", daemon=True).start()
         return await done
+
+
+def _given_up() -> bool:
+    """Whether somebody else cancels the call, and not the function itself."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 def _arguments(call: ToolCall, function: Function) -> dict[str, Any]:

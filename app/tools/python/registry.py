@@ -14,6 +14,8 @@ import structlog
 from app.tools.python.signature import Function, NotCallable, read_function
 
 GROUP: Final = "asterisk_ai.tools"
+# For one import; a package that asks a system at its import may wait for it without end.
+IMPORT_SECONDS: Final = 10.0
 _log = structlog.get_logger(__name__)
 
 
@@ -36,17 +38,23 @@ class Announced:
 
 
 class PythonTools:
-    """Shared by all turns. Importing takes as long as the packages do: call the methods in a thread.
+    """Shared by all turns. Importing takes as long as the packages do, up to a limit: call the methods in a thread.
 
     Args:
         find: The entry points; None: those of the installed packages.
+        import_seconds: How long an import is waited for. It goes on, in a thread of its own.
     """
 
-    def __init__(self, find: Callable[[], Iterable[EntryPoint]] | None = None) -> None:
+    def __init__(
+        self, find: Callable[[], Iterable[EntryPoint]] | None = None, *, import_seconds: float = IMPORT_SECONDS
+    ) -> None:
+        self._import_seconds = import_seconds
         self._find = find or (lambda: entry_points(group=GROUP))
         self._lock = threading.Lock()
         self._found: dict[str, list[EntryPoint]] | None = None
         self._loaded: dict[str, Announced] = {}
+        # Of each import that has begun; set when it is done.
+        self._begun: dict[str, threading.Event] = {}
 
     def all(self) -> Sequence[Announced]:
         """All of them, by name; imports what is not imported yet."""
@@ -74,27 +82,40 @@ class PythonTools:
 
     def _announced(self, name: str) -> Announced:
         entries = self._entries()[name]
-        # Held while it is imported: two threads would import it twice. Calls do not wait here: what is loaded is read
-        # without it.
         with self._lock:
-            if name not in self._loaded:
-                self._loaded[name] = _load(name, entries)
-            return self._loaded[name]
+            done = self._begun.get(name)
+            if done is None:
+                # One thread each: an import that hangs holds up no other, and not the end of the service.
+                done = self._begun[name] = threading.Event()
+                work = (name, entries, done)
+                threading.Thread(target=self._import, args=work, name=f"import {name}", daemon=True).start()
+        if not done.wait(self._import_seconds):
+            words = f"Its import has not ended within {self._import_seconds:g} s: it may wait for another system."
+            return Announced(*_about(name, entries), None, words)
+        return self._loaded[name]
+
+    def _import(self, name: str, entries: Sequence[EntryPoint], done: threading.Event) -> None:
+        self._loaded[name] = _load(name, entries)
+        done.set()
+
+
+def _about(name: str, entries: Sequence[EntryPoint]) -> tuple[str, str, str, str]:
+    entry = entries[0]
+    package, version = (entry.dist.name, entry.dist.version) if entry.dist else ("", "")
+    return name, package, version, entry.value
 
 
 def _load(name: str, entries: Sequence[EntryPoint]) -> Announced:
-    entry = entries[0]
-    package, version = (entry.dist.name, entry.dist.version) if entry.dist else ("", "")
-    about = (name, package, version, entry.value)
+    about = _about(name, entries)
     targets = {each.value for each in entries}
     if len(targets) > 1:
         packages = ", ".join(sorted({each.dist.name for each in entries if each.dist}))
         return Announced(*about, None, f"Several packages announce this name ({packages}); remove one.")
     try:
-        return Announced(*about, read_function(entry.load()))
+        return Announced(*about, read_function(entries[0].load()))
     except NotCallable as error:
         problem = str(error)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - foreign code at import; it is listed with its error
+    except BaseException as error:  # noqa: BLE001 - foreign code at import; it is listed with its error
         problem = f"It cannot be imported: {type(error).__name__}: {error}"[:500]
-        _log.warning("python_tools.broken", name=name, package=package, exc_info=True)
+        _log.warning("python_tools.broken", name=name, package=about[1], exc_info=True)
     return Announced(*about, None, problem)

@@ -7,6 +7,7 @@ import re
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,17 @@ def fails():
     raise ValueError("the password is hunter22")
 
 def many(*things): ...
+
+async def leaves():
+    raise SystemExit(3)
+
+async def gives_up():
+    raise asyncio.CancelledError
 '''
+# Imports that wait for a system which does not answer.
+STUCK = "import threading, tests.tools.python.test_python_tools as t\nt.RELEASE.wait(20)\ndef tool(): ..."
+RELEASE = threading.Event()
+RELEASE.set()
 
 
 @pytest.fixture
@@ -67,9 +78,13 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PythonToo
     assert 'opening_hours = "acme_tools:opening_hours"' in announced
     (tmp_path / "acme_tools.py").write_text(example)
     (tmp_path / "acme_more.py").write_text(SOURCE)
+    (tmp_path / "acme_stuck.py").write_text(STUCK)
     (tmp_path / "acme_broken.py").write_text("import no_such_module_at_all")
     entries = ["opening_hours = acme_tools:opening_hours", "broken = acme_broken:tool", "gone = acme_more:gone"]
-    entries += [f"{name} = acme_more:{name}" for name in ("book", "slow", "hang", "fails", "many")]
+    entries += [
+        f"{name} = acme_more:{name}" for name in ("book", "slow", "hang", "fails", "many", "leaves", "gives_up")
+    ]
+    entries.append("stuck = acme_stuck:tool")
     folder = tmp_path / "acme_tools-1.2.dist-info"
     folder.mkdir()
     (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-tools\nVersion: 1.2\n")
@@ -79,7 +94,7 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PythonToo
     yield PythonTools()
     if "acme_more" in sys.modules:
         sys.modules["acme_more"].release.set()
-    for name in ("acme_tools", "acme_more", "acme_broken"):
+    for name in ("acme_tools", "acme_more", "acme_broken", "acme_stuck"):
         sys.modules.pop(name, None)
 
 
@@ -172,3 +187,49 @@ async def test_an_error_tells_the_model_nothing_of_itself(tools: PythonTools) ->
 async def test_a_function_that_nobody_announces_is_a_failure_with_words(tools: PythonTools) -> None:
     with pytest.raises(ToolFailure, match="no installed package announces it"):
         await run(tools, "nothing", {})
+
+
+@pytest.mark.parametrize("entry", ["leaves", "gives_up"])
+async def test_a_function_that_would_end_the_process_or_the_turn_only_fails(tools: PythonTools, entry: str) -> None:
+    with pytest.raises(ToolFailure) as caught:
+        await run(tools, entry, {})
+    assert caught.value.code == "python_tool_failed"
+
+
+async def test_a_package_whose_import_hangs_takes_no_thread_from_the_service(tools: PythonTools) -> None:
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(2))
+    backend = PythonBackend(tools)
+    executor = ToolExecutor(others={PythonCall: backend})
+    context = CallContext("turn-1", {}, loop.time() + 20)
+    assert tools.get("book") is not None
+    RELEASE.clear()
+    try:
+        for _ in range(MAX_THREADS_EACH):
+            with pytest.raises(ToolTimeout):
+                await executor.run(tool("stuck", timeout=0.1), {}, context)
+        with pytest.raises(PythonToolBusy):
+            await executor.run(tool("stuck", timeout=0.1), {}, context)
+        async with asyncio.timeout(1):
+            await asyncio.to_thread(lambda: None)  # a password, a catalogue, a page
+            given = {"size": "small", "guests": [{"name": "Ann"}]}
+            await executor.run(tool("book", {"type": "object"}), given, context)
+    finally:
+        RELEASE.set()
+
+
+async def test_a_package_whose_import_hangs_is_listed_with_the_others(tools: PythonTools) -> None:
+    impatient = PythonTools(import_seconds=0.3)
+    RELEASE.clear()
+    try:
+        found = {each.name: each for each in await asyncio.to_thread(impatient.all)}
+    finally:
+        RELEASE.set()
+    assert "not ended within 0.3 s" in found["stuck"].problem
+    assert found["book"].function is not None
+    async with asyncio.timeout(5):
+        while impatient.loaded("stuck") is None:
+            await asyncio.sleep(0.01)
+    stuck = await asyncio.to_thread(impatient.get, "stuck")
+    assert stuck is not None
+    assert stuck.function is not None
