@@ -38,14 +38,13 @@ from app.llm.errors import ModelError, ProviderError, ProviderNotConfigured, Unk
 from app.prompts.errors import PromptConflict, PromptInUse, PromptInvalid, PromptNameTaken, PromptNotFound
 from app.rehearsal.errors import NothingToReplay, RehearsalInvalid
 from app.schemas.problem import FieldProblem, Problem
-from app.tools.errors import OpenApiInvalid, ToolConflict, ToolInvalid, ToolNameTaken, ToolNotFound
+from app.tools.errors import OpenApiInvalid, ToolConflict, ToolFailure, ToolInvalid, ToolNameTaken, ToolNotFound
 from app.tools.mcp.errors import (
     McpNotInstalled,
     McpServerConflict,
     McpServerInUse,
     McpServerNameTaken,
     McpServerNotFound,
-    McpUnavailable,
 )
 from app.tools.vault.errors import SecretConflict, SecretInUse, SecretInvalid, SecretNameTaken, SecretNotFound
 
@@ -86,7 +85,7 @@ _STATUS: Final[tuple[tuple[type[GatewayError], int], ...]] = (
     (McpServerConflict, 409),
     (McpServerInUse, 409),
     (McpNotInstalled, 409),
-    (McpUnavailable, 502),
+    (ToolFailure, 502),
     (DialplanInvalid, 422),
     (RehearsalInvalid, 422),
     (NothingToReplay, 409),

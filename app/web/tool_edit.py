@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Final
 from urllib.parse import parse_qsl, urlencode
 
@@ -44,7 +45,7 @@ from app.web.tool_form import (
 from app.web.tool_gist import gists
 from app.web.tool_options import LOGINS, mistaken
 from app.web.tool_rows import BOUND, EXTRA, FIELDS, HEADERS, QUERY, STATUSES, rows
-from app.web.tools import Id, show, shown_definitions
+from app.web.tools import Id, show, shown_definitions, target_of
 
 router = APIRouter(prefix="/ui/tools")
 
@@ -154,6 +155,7 @@ async def switch(request: Request, parts: PartsDep, user: UserDep, tool_id: Id) 
         "tools/row.html",
         tool=record.summary,
         definition=shown_definitions(parts, {tool_id}).get(tool_id),
+        target_of=partial(target_of, parts),
         back=back.removeprefix("?"),
         said=said,
     )

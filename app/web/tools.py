@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse
 
 from app.api.access import needs
-from app.api.parts import Parts, PartsDep
+from app.api.parts import Parts, PartsDep, get_parts
 from app.core.permissions import Permission
 from app.db.audit import MASK
 from app.schemas.page import Search, Sorting
 from app.tools.auth.definition import Authorisation
-from app.tools.definition import Behaviour, RequestSpec, ResultSpec, ToolDefinition
-from app.tools.records import ToolRecord
+from app.tools.definition import Behaviour, McpCall, RequestSpec, ResultSpec, ToolDefinition
+from app.tools.records import ToolRecord, ToolSummary
 from app.tools.secrets import hidden, secret_fields
 from app.tools.stored import kind_of, options_form
 from app.web.pages import render
@@ -85,6 +86,7 @@ async def listing(
         "tools/list.html",
         tools=found.items,
         definitions=shown_definitions(parts, {tool.id for tool in found.items}),
+        target_of=partial(target_of, parts),
         total=found.total,
         page=page,
         size=PAGE_SIZE,
@@ -153,7 +155,7 @@ def show(request: Request, record: ToolRecord) -> HTMLResponse:
         parameters=_parameters(definition.parameters),
         schema=pretty(definition.parameters),
         kind=kind_of(request_part),
-        target=record.summary.target,
+        target_of=partial(target_of, get_parts(request)),
         body="" if body is None else body if isinstance(body, str) and body_kind else pretty(body),
         body_kind=body_kind,
         options=list(_options(definition)),
@@ -163,7 +165,7 @@ def show(request: Request, record: ToolRecord) -> HTMLResponse:
 
 
 def _options(definition: ToolDefinition) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """The parts besides the request that are not as usual: a title, and what is set."""
+    """The parts besides the request that are not as usual: a title, and what is set, by the paths of its fields."""
     usual = options_form(
         replace(definition, bound={}, result=ResultSpec(), behaviour=Behaviour(), authorisation=Authorisation())
     )
@@ -176,12 +178,21 @@ def _options(definition: ToolDefinition) -> Iterator[tuple[str, list[tuple[str, 
     now = options_form(definition)
     for part, title in titles.items():
         facts = [
-            (name.replace("_", " "), value if isinstance(value, str) else pretty(value))
+            (f"{part}.{name}", value if isinstance(value, str) else pretty(value))
             for name, value in now[part].items()
             if value != usual[part].get(name)
         ]
         if facts:
             yield title, facts
+
+
+def target_of(parts: Parts, tool: ToolSummary, definition: ToolDefinition | None) -> str:
+    """What it calls, in a line for people, with the name of its MCP server."""
+    called = definition.request if definition is not None else None
+    server = parts.mcp_catalog.find(called.server) if isinstance(called, McpCall) else None
+    if server is None or not isinstance(called, McpCall):
+        return tool.target
+    return f"{called.tool} of the MCP server {server.name}"
 
 
 def shown_definitions(parts: Parts, ids: Collection[int]) -> Mapping[int, ToolDefinition]:

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import httpx2
+import pytest
 from fastapi import FastAPI
 
 from app.api.parts import Parts
@@ -97,6 +98,8 @@ async def test_a_server_that_is_not_there_is_registered_all_the_same_and_says_wh
 async def test_the_guard_holds_for_servers(client: httpx2.AsyncClient) -> None:
     at = f"{ADDRESS}/{(await registered(client, url='http://169.254.169.254/mcp'))['id']}"
     assert "metadata service" in (await client.post(f"{at}/check")).json()["reason"]
+    refused = await client.get(f"{at}/tools")
+    assert (refused.status_code, refused.json()["code"]) == (502, "tool_refused")
 
 
 async def test_what_is_wrong_stands_beside_its_field(client: httpx2.AsyncClient) -> None:
@@ -143,3 +146,28 @@ async def test_changes_are_in_the_audit_log(client: httpx2.AsyncClient) -> None:
     )
     entries = (await client.get("/api/audit")).json()["items"]
     assert [entry["action"] for entry in entries if entry["kind"] == "mcp_server"] == ["save", "create"]
+
+
+async def test_a_secret_that_may_not_go_to_the_server_is_refused_when_it_is_saved(client: httpx2.AsyncClient) -> None:
+    stored = {"name": "crm-key", "value": "s3cret-of-the-crm", "servers": ["https://crm.example.com"]}
+    assert (await client.post("/api/secrets", json=stored)).status_code == 201
+    wrong = {
+        "name": "x",
+        "url": "https://elsewhere.example.com/mcp",
+        "headers": {"X-Key": "{{ secret.crm-key }}"},
+        "authorisation": {"type": "bearer", "token": "crm-key"},
+    }
+    answer = await client.post(ADDRESS, json=wrong)
+    assert answer.status_code == 422
+    assert {each["field"] for each in answer.json()["errors"]} == {"url", "headers.X-Key"}
+    assert "may not be sent to https://elsewhere.example.com:443" in answer.text
+    assert (await client.post(ADDRESS, json={**wrong, "url": "https://crm.example.com/mcp"})).status_code == 201
+
+
+@pytest.mark.parametrize("name", ["LD_PRELOAD", "LD_BIND_NOW", "NODE_OPTIONS", "PYTHONSTARTUP", "BASH_ENV", "PATH"])
+async def test_the_environment_of_a_program_does_not_make_another_program_of_it(
+    client: httpx2.AsyncClient, name: str
+) -> None:
+    program = {"name": "program", "transport": "stdio", "command": sys.executable, "env": {name: "/tmp/x"}}
+    answer = await client.post(ADDRESS, json=program)
+    assert [each["field"] for each in answer.json()["errors"]] == [f"env.{name}"]

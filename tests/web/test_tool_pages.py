@@ -667,6 +667,16 @@ async def test_the_server_of_an_mcp_tool_is_chosen_by_its_name(client: httpx2.As
     await parts.mcp_servers.delete(other.server.id, by="admin", force=True)
     await parts.mcp_catalog.refresh()
     assert "which is not registered any more" in await read(client, path)
+    for address in ("/ui/tools?search=reserve", f"{path}/versions/1"):
+        assert "of the MCP server Spare parts" in await read(client, address)
+
+
+async def test_a_version_says_in_the_words_of_the_form_what_it_holds(client: httpx2.AsyncClient, parts: Parts) -> None:
+    record = await full_tool(parts, behaviour={"needs_confirmation": True, "max_concurrent": 2})
+    page = await read(client, f"/ui/tools/{record.definition.id}/versions/1")
+    assert "<dt>Needs confirmation</dt><dd>yes</dd>" in page
+    assert "<dt>Calls at a time</dt><dd><code>2</code></dd>" in page
+    assert "<dt>who</dt>" in page
 
 
 @pytest.mark.parametrize(
