@@ -302,9 +302,11 @@ def place_of(text: str) -> Place:
     return Place(context or None, extension)
 
 
-def dialplan_data(action: ActionRequested) -> str:
-    """``AI_ACTION_DATA``: as the application that carries it out takes it."""
+def dialplan_data(action: ActionRequested, context: str) -> str:
+    """``AI_ACTION_DATA``: as the application that carries it out takes it. A place without a context gets the call's,
+    since whoever reads the variable may stand in another one."""
     if action.action != "leave":
         return action.data
     place = place_of(action.data)
-    return ",".join([*([place.context] if place.context else []), place.extension, str(place.priority)])
+    there = place.context or context
+    return ",".join([*([there] if there else []), place.extension, str(place.priority)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any, Protocol
 
 from app.agent.errors import TurnTimeout
@@ -168,7 +169,8 @@ class Answers:
                         actions.append(event)
                     case Done():
                         call.trace.done = event
-                        return ending.answered(turn.prompt, event, actions, call.elapsed_ms())
+                        outcome = ending.answered(turn.prompt, event, actions, call.elapsed_ms())
+                        return replace(outcome, context=call.context)
                     case _:
                         pass  # text: a dialplan turn takes the whole answer from Done
         raise GatewayError("the agent ended a turn without an answer or an error")

@@ -34,6 +34,7 @@ class Outcome:
         output: Fields for ``AI_OUT_*``.
         output_schema: The prompt's, for the fields that are not in ``output``.
         latency_ms: From StasisStart until the answer was ready.
+        context: The dialplan's context that the channel came from; empty where there is none.
     """
 
     status: Status
@@ -47,6 +48,7 @@ class Outcome:
     prompt_version: str = ""
     turn: int = 0
     latency_ms: int = 0
+    context: str = ""
 
     @property
     def action(self) -> str:

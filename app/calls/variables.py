@@ -50,7 +50,7 @@ def _actions(outcome: Outcome) -> dict[str, str]:
     found: dict[str, str] = {"AI_ACTION": "", "AI_ACTION_DATA": ""}
     asked = [each for each in outcome.actions if each.via == DIALPLAN]
     for number, action in enumerate(asked, 1):
-        word, data = cut(harmless(action.action)), cut(harmless(dialplan_data(action)))
+        word, data = cut(harmless(action.action)), cut(harmless(dialplan_data(action, outcome.context)))
         found |= {"AI_ACTION": word, "AI_ACTION_DATA": data}
         found |= {f"AI_ACTION_{number}": word, f"AI_ACTION_{number}_DATA": data}
     # What the service did itself; said anew when it is done.

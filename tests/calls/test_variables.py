@@ -51,6 +51,14 @@ def test_of_several_actions_all_are_numbered_and_the_last_stands_alone_too() -> 
     }
 
 
+@pytest.mark.parametrize(
+    ("target", "data"), [("700", "shop,700,1"), ("700@ivr", "ivr,700,1"), ("ivr,700,5", "ivr,700,5")]
+)
+def test_a_place_without_a_context_is_in_that_of_the_call(target: str, data: str) -> None:
+    outcome = Outcome(Status.OK, "Fine.", actions=[ActionRequested("leave", target)], context="shop")
+    assert channel_variables(outcome)["AI_ACTION_DATA"] == data
+
+
 def test_a_long_answer_is_whole_in_its_parts() -> None:
     text = "A sentence of forty bytes, more or less. " * 300
     variables = channel_variables(Outcome(Status.OK, text))
