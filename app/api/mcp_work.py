@@ -35,7 +35,7 @@ def refuse_program(user: User, *transports: str) -> None:
 
 def draft_of(parts: Parts, body: McpServerFields) -> McpServerDraft:
     """The server that somebody typed. Raises ToolInvalid."""
-    return body.draft(commands=parts.settings.stdio_commands, secrets=parts.secret_catalog.current().keys())
+    return body.draft(commands=parts.settings.stdio_commands, secrets=parts.secret_catalog.current())
 
 
 async def listed(parts: Parts, record: McpServerRecord) -> list[Listed]:

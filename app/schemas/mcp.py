@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.schemas.tools import WarningBody
-from app.tools.auth.definition import SecretName
+from app.tools.auth.definition import Secrets
 from app.tools.auth.parsing import stored_form
 from app.tools.definition import NAME_PATTERN
 from app.tools.mcp.definition import SessionStatus
@@ -46,7 +46,7 @@ class McpServerFields(BaseModel):
     env: dict[str, str] = Field(default_factory=dict, examples=[{}])
     enabled: bool = True
 
-    def draft(self, *, commands: Collection[str], secrets: Collection[SecretName]) -> McpServerDraft:
+    def draft(self, *, commands: Collection[str], secrets: Secrets) -> McpServerDraft:
         """The room's. Raises ToolInvalid."""
         return parse_server(self.model_dump(), commands=commands, secrets=secrets)
 

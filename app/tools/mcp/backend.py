@@ -28,7 +28,7 @@ class McpBackend:
         assert isinstance(request, McpCall)
         if observer is not None:
             sent = orjson.dumps({"name": request.tool, "arguments": dict(call.arguments)}, default=str)
-            observer.sent("tools/call", f"mcp://{request.server}/", {}, sent)
+            observer.sent("tools/call", f"mcp://{self._sessions.name_of(request.server)}/", {}, sent)
         try:
             answer, hidden = await self._sessions.call(request.server, request.tool, call.arguments)
         except McpNotInstalled as error:

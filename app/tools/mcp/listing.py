@@ -112,6 +112,9 @@ def _listed(server: McpServer, offered: OfferedTool, existing: ToolDefinition | 
         return Listed(offered.name, state, offered, None, existing, (*notes.lines, str(error)))
     if existing is None:
         return Listed(offered.name, "new", offered, proposal, None, tuple(notes.lines))
+    if offered.description and offered.description.split() != existing.description.split():
+        # It may have been changed on either side; what a server says tomorrow never reaches a model by itself.
+        notes.say("The server describes it in other words than the catalogue has. Models get those of the catalogue.")
     same = version_values(proposal) == version_values(existing)
     if not same:
         notes.say("Its parameters are others at the server now. Take them over, or calls may fail.")

@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from app.db.audit import looks_secret, names_secret
 from app.db.values import text_problem
 from app.models.names import NAME_LENGTH
-from app.tools.auth.definition import Authorisation, NoLogin, SecretName, secret_names
+from app.tools.auth.definition import Authorisation, NoLogin, SecretName, Secrets, secret_names
+from app.tools.auth.destinations import server_of, strangers
 from app.tools.auth.parsing import read_authorisation, stored_form
 from app.tools.errors import ToolInvalid
 from app.tools.mcp.definition import McpServer
@@ -24,6 +26,36 @@ MAX_VALUE: Final = 4_000
 _MAX_URL: Final = 2_000
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
+# By these loaders, shells and interpreters run other code than that of the program. The list cannot be whole: what a
+# program does by its arguments and its environment is for whoever names it in MCP_STDIO_COMMANDS to know.
+_LOADING: Final = frozenset(
+    [
+        "BASH_ENV",
+        "ENV",
+        "PATH",
+        "IFS",
+        "SHELLOPTS",
+        "GCONV_PATH",
+        "PYTHONHOME",
+        "PYTHONPATH",
+        "PYTHONSTARTUP",
+        "PYTHONUSERBASE",
+        "NODE_OPTIONS",
+        "NODE_PATH",
+        "PERL5OPT",
+        "PERL5LIB",
+        "RUBYOPT",
+        "RUBYLIB",
+        "JAVA_TOOL_OPTIONS",
+        "JDK_JAVA_OPTIONS",
+        "_JAVA_OPTIONS",
+        "CLASSPATH",
+        "DOTNET_STARTUP_HOOKS",
+        "PHP_INI_SCAN_DIR",
+        "PHPRC",
+        "LUA_INIT",
+    ]
+)
 # The session's own.
 _OURS: Final = frozenset({"accept", "content-type", "mcp-session-id", "mcp-protocol-version", "last-event-id"})
 _AS_SECRET: Final = "Store it as a secret, and write {{ secret.NAME }} here: "  # noqa: S105 - words
@@ -44,14 +76,12 @@ class McpServerDraft:
     enabled: bool = True
 
 
-def parse_server(
-    data: Mapping[str, Any], *, commands: Collection[str], secrets: Collection[SecretName]
-) -> McpServerDraft:
+def parse_server(data: Mapping[str, Any], *, commands: Collection[str], secrets: Secrets) -> McpServerDraft:
     """The server that somebody typed.
 
     Args:
         commands: The programs that ``MCP_STDIO_COMMANDS`` names.
-        secrets: The names of those that are there.
+        secrets: Those that are there, with the servers that may get them.
 
     Raises:
         ToolInvalid: with everything that is wrong.
@@ -66,6 +96,8 @@ def parse_server(
         draft = _stdio(data, commands, found)
     else:
         found.add("transport", "The transport is http or stdio.")
+    if draft.get("url"):
+        _refuse_strangers(draft, secrets, found)
     for each in _named(draft, found):
         if each not in secrets:
             # Not repeated: who mistakes the field types the secret itself.
@@ -106,6 +138,22 @@ def server_from(
         env=settings.get("env", {}),
         enabled=enabled,
     )
+
+
+def _refuse_strangers(draft: Mapping[str, Any], secrets: Secrets, found: Findings) -> None:
+    """Secrets that may not go where the server is; it is looked at again with each request."""
+    for mistake in strangers(draft["authorisation"], draft["url"], secrets):
+        found.add(mistake.field.removeprefix("request."), mistake.message)
+    for key, value in draft["headers"].items():
+        with suppress(ValueError):  # told where the names are read
+            for name in secrets_named([value]):
+                secret = secrets.get(name)
+                if secret is not None and secret.servers is not None and server_of(draft["url"]) not in secret.servers:
+                    found.add(
+                        f"headers.{key}",
+                        f"The secret {name} may not be sent to {server_of(draft['url'])}. Add the server to the "
+                        "secret, or take it out here.",
+                    )
 
 
 def _named(draft: Mapping[str, Any], found: Findings) -> list[SecretName]:
@@ -166,7 +214,7 @@ def _header(name: str, value: str) -> str | None:
 def _variable(name: str, value: str) -> str | None:
     if not _VARIABLE.fullmatch(name):
         return "is no name of a variable: letters, digits and _."
-    if name in ("LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT"):
+    if name.startswith(("LD_", "DYLD_")) or name in _LOADING:
         return "would change what the program is; leave it out."
     if (names_secret(name) or looks_secret(value)) and value and "{{" not in value:
         return f"looks like a secret. {_AS_SECRET}it is not kept in the open."

@@ -13,6 +13,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, TypeVar
+from urllib.parse import quote
 
 import structlog
 
@@ -92,6 +93,11 @@ class McpSessions:
         """What the server offered when it was last asked in this session; nothing is asked for it."""
         held = self._held.get(server_id)
         return () if held is None else held.tools or ()
+
+    def name_of(self, server_id: int) -> str:
+        """The server's name, for people who read an address; its id, where it is not there any more."""
+        server = self._find(server_id)
+        return str(server_id) if server is None else quote(server.name, safe="")
 
     def status(self, server_id: int) -> SessionStatus:
         """How it stands with a server's session."""

@@ -61,7 +61,7 @@ async def test_a_turn_calls_a_tool_of_a_server_and_goes_on_when_it_is_gone(stub:
             assert finished.ok
             assert "on its way" in finished.result
             assert finished.request is not None
-            assert (finished.request.method, finished.request.url) == ("tools/call", "mcp://1/")
+            assert (finished.request.method, finished.request.url) == ("tools/call", "mcp://shop1/")
             assert "4711" in (finished.request.body or "")
             await server.kill()
             events, done = await run(agent, turn("And now?", seconds=20))
