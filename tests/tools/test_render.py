@@ -210,3 +210,10 @@ def test_a_body_has_an_end() -> None:
     definition = tool("http://h/x", method="POST", json_body={"a": "{{ call.C }}", "b": "{{ call.D }}"})
     with pytest.raises(CallUnfit, match=r"call\.C would make a body of more than 1,048,576 bytes"):
         render(definition, {}, {"C": "x" * 1_100_000, "D": "1"})
+
+
+@pytest.mark.parametrize("source", ["{{ v }}", "{{ call.V }}"])
+def test_a_nul_is_sent_in_no_text(source: str) -> None:
+    made = tool("http://h/", {"v": STRING}, method="POST", body={"kind": "text", "text": f"<{source}>"})
+    with pytest.raises(ToolFailure, match="NUL"):
+        render(made, {"v": "a\0b"}, {"V": "a\0b"})

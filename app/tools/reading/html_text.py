@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import re
+import time
 from html.parser import HTMLParser
 from typing import Final
 
 # Reading a page of a megabyte takes a quarter of a second.
 MAX_PAGE_CHARS: Final = 60_000
+MAX_SECONDS: Final = 0.25
+_PIECE_CHARS: Final = 1_000
+# The parser begins anew at each sign of something that is never finished: 60 kB of ``<a a='"`` take it 40 seconds, in a
+# thread that cannot be stopped. So it gets a page by pieces, and what is still open after so much ends the page. Long
+# enough for a picture within its tag.
+_MAX_OPEN_CHARS: Final = 20_000
+# At the end of the page it begins anew for certain.
+_MAX_OPEN_AT_END: Final = 200
+_MAX_INDENTS: Final = 8
 
 _HIDDEN: Final = frozenset({"script", "style", "template", "noscript", "svg", "iframe", "select", "datalist"})
 # fmt: off
@@ -25,8 +35,7 @@ _SPACE: Final = re.compile(r"\s+")
 def page_text(html: str) -> str:
     """The words of the beginning of a page, without scripts and styles."""
     reader = _PageText()
-    reader.feed(html[:MAX_PAGE_CHARS])
-    reader.close()
+    reader.read(html[:MAX_PAGE_CHARS])
     return reader.text()
 
 
@@ -39,6 +48,20 @@ class _PageText(HTMLParser):
         self._lists: list[int | None] = []  # the number of the last item; None: an unordered list
         self._hidden = 0
         self._cells = 0
+
+    def read(self, html: str) -> None:
+        """Go through a page, as far as it can be done in a moment."""
+        ends = time.perf_counter() + MAX_SECONDS
+        for start in range(0, len(html), _PIECE_CHARS):
+            self.feed(html[start : start + _PIECE_CHARS])
+            if self._open_chars() > _MAX_OPEN_CHARS or time.perf_counter() > ends:
+                return
+        if self._open_chars() <= _MAX_OPEN_AT_END:
+            self.close()
+
+    def _open_chars(self) -> int:
+        # Without a tag it is a text that the parser holds back since it ends with an &.
+        return len(self.rawdata) if self.rawdata.startswith("<") else 0
 
     def text(self) -> str:
         """What was read."""
@@ -91,11 +114,13 @@ class _PageText(HTMLParser):
     def _block(self) -> None:
         if self._cells:  # a paragraph in a cell stays in its row
             self._line.append(" ")
-        elif "".join(self._line).strip():  # one that begins an item stays behind its mark
+        elif "".join(self._line).strip():
             self._end_line()
+        else:  # one that begins an item stays behind its mark
+            self._line = []
 
     def _item_mark(self) -> str:
-        indent = "  " * max(0, len(self._lists) - 1)
+        indent = "  " * min(max(0, len(self._lists) - 1), _MAX_INDENTS)
         if self._lists and self._lists[-1] is not None:
             self._lists[-1] += 1
             return f"{indent}{self._lists[-1]}. "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from typing import Any
 
 import pytest
@@ -143,3 +144,36 @@ def test_whatever_is_cut_fits_and_says_so(value: Any) -> None:
     shown, cut, _ = text.partition("\n[cut: ")
     assert len(shown.encode()) <= 200
     assert cut or json.loads(text) == value
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "<a",
+        "<!",
+        "<!--",
+        "<?",
+        "</",
+        "</a ",
+        "<![CDATA[",
+        "&#",
+        "<a a='\"",
+        "<a a ",
+        "<ul><li>x",
+        "<tr><td>a<p>",
+        "<p> ",
+    ],
+)
+def test_a_page_that_is_never_finished_takes_no_time(piece: str) -> None:
+    page = "<html><body><p>Hello" + piece * (60_000 // len(piece))
+    started = time.perf_counter()
+    text = page_text(page)
+    assert time.perf_counter() - started < 2  # of a busy machine; 43 s without bounds
+    assert text.startswith("Hello")
+    assert len(text) < 250_000
+
+
+def test_a_picture_within_its_tag_does_not_end_a_page() -> None:
+    page = f'<p>Before</p><img alt="A map" src="data:image/png;base64,{"iVBORw0K" * 2_000}"><p>Behind</p> and <b>last'
+    assert page_text(page) == "Before\nA map\nBehind\nand last"
+    assert page_text("<p>" + "We sell tea. " * 50 + "Ask AT&T").endswith("tea. Ask AT&T")
