@@ -13,6 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 
+from app.core.sealing import Sealer
 from app.db import migrate
 from app.db.database import Database
 from app.db.engine import make_engine
@@ -23,6 +24,7 @@ from app.prompts.store import PromptStore
 from app.tools.provider_rules import warnings_of
 from app.tools.store import ToolStore
 from app.tools.validation import parse_definition
+from app.tools.vault.store import SecretStore
 
 
 def differences(connection: Connection) -> list[Any]:
@@ -218,3 +220,26 @@ async def test_an_instance_waits_for_anothers_migration_longer_than_a_statement_
     assert (await waiting).created
     await database.aclose()
     await other.aclose()
+
+
+async def test_tools_that_were_there_before_keep_what_they_do_through_the_migrations_that_brought_options(
+    database: Database,
+) -> None:
+    fields = {"name": "look_up", "description": "Finds it.", "parameters": {"type": "object", "properties": {}}}
+    request = {"url": "https://crm.example.com/x", "headers": {"X-A": "b"}, "json_body": {"a": "ü"}}
+    made = await ToolStore(database).create(parse_definition({**fields, "request": request}), by="test")
+    await SecretStore(database, Sealer(b"k" * 32)).create("key", "v" * 20, servers=["https://crm.example.com"], by="me")
+    await migrate.downgrade(database.engine, "0004")
+    async with database.engine.connect() as connection:
+        tables = await connection.run_sync(lambda sync: set(inspect(sync).get_table_names()))
+        kinds = set((await connection.execute(text("SELECT kind FROM revisions"))).scalars())
+    assert not tables & {"secrets", "mcp_servers"}
+    assert not kinds & {"secrets", "mcp_servers"}
+    assert (await database.migrate()).previous == "0004"
+    found = (await ToolStore(database).get(made.definition.id)).definition
+    assert found == made.definition
+    assert (await SecretStore(database, Sealer(b"k" * 32)).list()).total == 0
+    again = await SecretStore(database, Sealer(b"k" * 32)).create(
+        "key", "v" * 20, servers=["https://crm.example.com"], by="me"
+    )
+    assert again.revision == 1
