@@ -13,7 +13,7 @@ from app.history.record import Span, ToolCallRecord, TurnRecord
 from app.history.rows import write
 from app.prompts.draft import PromptDraft
 from app.prompts.store import PromptStore
-from app.tools.definition import RequestSpec, ToolDefinition
+from app.tools.definition import Behaviour, RequestSpec, ResultSpec, ToolDefinition
 from app.tools.store import ToolStore
 
 DAYS = 60
@@ -95,7 +95,17 @@ async def _tools(store: ToolStore, tools: int) -> None:
     for number in range(tools):
         request = RequestSpec("GET", f"http://127.0.0.1:9/{number}/orders/{{{{ order_id }}}}")
         what = f"Looks up an order in the system of department {number}."
-        definition = ToolDefinition(0, 0, f"look_up_{number}", what, schema, request)
+        definition = ToolDefinition(
+            0,
+            0,
+            f"look_up_{number}",
+            what,
+            schema,
+            request,
+            bound={"kind": "{{ call.kind }}"},
+            result=ResultSpec("orders[0].{state: state, arrives: delivery.date}", statuses={"404": "No such order."}),
+            behaviour=Behaviour(retries=1, cache_seconds=30.0),
+        )
         await store.create(definition, by="bench")
 
 

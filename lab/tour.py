@@ -32,8 +32,8 @@ QUERIES: Final[Mapping[str, str]] = {
     "/ui/tools/{tool_id}/compare": "left=1&right=2",
 }
 
-# The same page, of another kind of record.
-FURTHER: Final = ("/ui/tools/{mcp_tool_id}",)
+# The same page, of another kind of record; and its name for files.
+FURTHER: Final[Mapping[str, str]] = {"/ui/tools/{mcp_tool_id}": "tools-one-mcp"}
 
 # Where another name is used for what was seeded.
 _ALSO: Final = {"entry_id": "audit_id"}
@@ -64,6 +64,8 @@ def name_of(path: str) -> str:
     >>> name_of("/ui")
     'dashboard'
     """
+    if path in FURTHER:
+        return FURTHER[path]
     return re.sub(r"{\w+(:\w+)?}", "one", path.removeprefix("/ui").strip("/")).replace("/", "-") or "dashboard"
 
 

@@ -55,11 +55,11 @@ const sent = (request) => [
   request.body ? block(pretty(request.body), "Body of the request") : null,
 ];
 
-/** Repeats and redirects, the last of which is shown above. */
+/** Repeats and redirects; what came of the last one is shown above. */
 function tries(attempts) {
-  const items = attempts.map(({ request, response }) => el("li", {},
+  const items = attempts.map(({ request, response }, index) => el("li", {},
     el("code", {}, `${request.method} ${request.url}`), ` — ${response ? `HTTP ${response.status}` : "no response"}`,
-    response && response.body !== "" ? el("details", {}, el("summary", {}, "What came back"), block(pretty(response.body), "Body of the response")) : null));
+    response && response.body !== "" && index < attempts.length - 1 ? el("details", {}, el("summary", {}, "What came back"), block(pretty(response.body), "Body of the response")) : null));
   return section(`Sent ${attempts.length} times`, el("p", { class: "muted" }, "Repeats and redirects, in order. Above is the last."), el("ol", {}, items));
 }
 
