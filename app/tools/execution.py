@@ -4,6 +4,7 @@ of it is put into words for the model."""
 from __future__ import annotations
 
 import asyncio
+import codecs
 import time
 import uuid
 from collections import OrderedDict
@@ -22,6 +23,7 @@ from app.tools.definition import AnyRequest, CallContext, RequestSpec, ToolDefin
 from app.tools.errors import ToolFailure, ToolStatusError, ToolTimeout, ToolUnreachable
 from app.tools.exchange import ExchangeObserver
 from app.tools.http import HttpBackend, where
+from app.tools.reading.charsets import decoded
 from app.tools.results import failure_words, words_of
 from app.tools.secrets import SHORTEST_FOR_MODELS, SecretMask, secrets_in
 
@@ -95,7 +97,7 @@ class ToolExecutor:
             response = await self._within_time(tool, completed, context, observer)
             mask = SecretMask((*compiled.secrets, *response.hidden), shortest=SHORTEST_FOR_MODELS)
             # Some servers say a wrong key back. Before anything is cut, lest half of it stays.
-            response = replace(response, body=mask.data(response.body))
+            response = _masked(response, mask)
             _refuse_status(tool, response)
             text = mask.text(await words_of(tool, response))
         except ToolFailure as failure:
@@ -162,6 +164,16 @@ class ToolExecutor:
                 f"{tool.name}: no complete answer from {where(tool)} within {max(0.0, ends - now):.1f} s",
                 for_model=f"{tool.name} did not answer in time. Go on without it, and tell the caller so.",
             ) from error
+
+
+def _masked(response: Response, mask: SecretMask) -> Response:
+    charset = (response.charset or "").lower()
+    wide = charset.startswith(("utf-16", "utf16", "utf-32", "utf32"))
+    if not wide and not response.body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return replace(response, body=mask.data(response.body))
+    # No ASCII within, so no secret would be found in the bytes.
+    text = mask.text(decoded(response.body, charset if wide else "utf-16"))
+    return replace(response, body=text.encode(errors="replace"), charset="utf-8")
 
 
 def _refuse_status(tool: ToolDefinition, response: Response) -> None:

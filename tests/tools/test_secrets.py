@@ -236,10 +236,20 @@ def test_what_breaks_off_within_a_long_secret_is_found_at_once() -> None:
     assert time.perf_counter() - started < 1
 
 
-async def test_a_template_does_not_take_a_secret_apart_that_php_wrote(executor: ToolExecutor) -> None:
-    said = response(b'{"error": "wrong key sk\\/live\\/0123"}')
-    async with raw_server(said) as server:
+@pytest.mark.parametrize(
+    ("said", "content_type"),
+    [
+        (b'{"error": "wrong key sk\\/live\\/0123"}', "application/json"),
+        ("wrong key sk/live/0123".encode("utf-16-le"), "text/plain; charset=UTF-16LE"),
+        ("wrong key sk/live/0123".encode("utf-32"), "text/plain; charset=utf-32"),
+        ("<error>wrong key sk/live/0123</error>".encode("utf-16"), "application/xml"),
+    ],
+    ids=["PHP", "UTF-16LE", "UTF-32", "XML in UTF-16"],
+)
+async def test_a_template_does_not_take_a_secret_apart(executor: ToolExecutor, said: bytes, content_type: str) -> None:
+    async with raw_server(response(said, content_type)) as server:
         definition = tool(server.url, headers={"X-Api-Key": "sk/live/0123"})
-        template = ResultSpec(template="{{ result.error[:13] }} {{ result.error[13:] }}")
-        result = await executor.run(replace(definition, result=template), {}, context())
+        apart = "{{ (result.error or result)[:13] }} {{ (result.error or result)[13:] }}"
+        result = await executor.run(replace(definition, result=ResultSpec(template=apart)), {}, context())
+    assert "wrong key" in result.text
     assert "live" not in result.text
