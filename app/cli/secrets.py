@@ -21,7 +21,7 @@ from app.db.audit import acting
 from app.db.database import Database
 from app.main import service_url
 from app.tools.vault.errors import SecretNotFound
-from app.tools.vault.rules import MAX_VALUE_BYTES
+from app.tools.vault.rules import MAX_VALUE_BYTES, checked_value, value_doubt
 from app.tools.vault.store import SecretStore
 
 _STANDARD: Final = "-"
@@ -85,6 +85,8 @@ async def set_value(
             record = await store.create(name, value, servers=servers, description=description or "", by=ACTOR.name)
             done = "is stored"
         console.print(f"{record.name} {done}. It may go to {', '.join(record.servers)}.", markup=False)
+        if doubt := value_doubt(checked_value(value)):
+            console.print(doubt, markup=False)
         return True
 
     return await _with_secrets(settings, work)

@@ -16,7 +16,7 @@ from app.core.permissions import Permission
 from app.db.page import Sort
 from app.tools.vault.errors import SecretConflict, SecretInvalid
 from app.tools.vault.records import SecretRecord
-from app.tools.vault.rules import checked_description, checked_name, checked_servers, checked_value
+from app.tools.vault.rules import checked_description, checked_name, checked_servers, checked_value, value_doubt
 from app.tools.vault.usage import UsingTool
 from app.web.forms import Form
 from app.web.pages import ENVIRONMENT, done, render
@@ -91,7 +91,8 @@ async def create(request: Request, parts: PartsDep, user: UserDep) -> Response:
                 name, value, servers=_servers(form), description=form.text("description"), by=user.name
             )
     if form.ok:
-        return done(request, "/ui/secrets", f"{record.name} is stored. Choose it in the login of a tool.")
+        words = f"{record.name} is stored. Choose it in the login of a tool."
+        return _stored(request, "/ui/secrets", words, value)
     form.note("value", TYPE_AGAIN)
     return render(request, "secrets/new.html", status_code=form.status, form=form)
 
@@ -151,7 +152,8 @@ async def replace_value(request: Request, parts: PartsDep, user: UserDep, secret
         async with form.noting():
             await parts.secrets.change(record.name, value=value, by=user.name, expected=form.text("stamp") or None)
     if form.ok:
-        return done(request, f"/ui/secrets/{secret_id}", f"{record.name} has its new value, and calls use it now.")
+        words = f"{record.name} has its new value, and calls use it now."
+        return _stored(request, f"/ui/secrets/{secret_id}", words, value)
     form.note("value", TYPE_AGAIN)
     form.values["stamp"] = record.stamp
     return await _page(request, parts, "secrets/value.html", record, form)
@@ -197,6 +199,11 @@ async def _page(
 
 async def _users(parts: Parts, record: SecretRecord) -> list[UsingTool]:
     return list((await parts.secrets.used_by([record])).get(record.name, ()))
+
+
+def _stored(request: Request, address: str, words: str, value: str) -> Response:
+    doubt = value_doubt(checked_value(value))
+    return done(request, address, f"{words} {doubt}".strip(), "warning" if doubt else "ok")
 
 
 def _value(form: Form) -> str:

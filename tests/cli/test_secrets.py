@@ -52,6 +52,8 @@ def test_a_secret_is_stored_replaced_and_listed_and_never_shown() -> None:
     assert stored("crm-token") == pem
     listed = secrets("list").stdout
     assert "https://crm.example.com:443" in listed
+    assert "fewer than 6 characters" not in made.stdout + replaced.stdout
+    assert "fewer than 6 characters" in secrets("set", "crm-pin", "--server", "https://crm.lan", typed="1234\n").stdout
     for shown in (made.stdout, replaced.stdout, listed):
         assert VALUE not in shown
         assert "MIIB" not in shown

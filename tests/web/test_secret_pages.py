@@ -168,3 +168,14 @@ async def test_only_administrators_find_it_in_the_menu(
 async def test_everything_that_is_wrong_is_said_at_once(admin: httpx2.AsyncClient) -> None:
     html = (await admin.post("/ui/secrets/new", data=new(name="a b", value="", servers="crm"))).text
     assert all(error(html, field) for field in ("name", "value", "servers"))
+
+
+async def test_who_stores_a_short_value_is_told_that_models_may_read_it(
+    admin: httpx2.AsyncClient, secret: SecretRecord
+) -> None:
+    assert (await admin.post("/ui/secrets/new", data=new(value="h7x-2"))).status_code == 303
+    html = (await admin.get("/ui/secrets")).text
+    assert "fewer than 6 characters" in html
+    assert "h7x-2" not in html
+    await admin.post(f"/ui/secrets/{secret.id}/value", data={"value": "pin-12", "stamp": secret.stamp})
+    assert "fewer than 6" not in (await admin.get(f"/ui/secrets/{secret.id}")).text

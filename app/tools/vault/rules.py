@@ -14,6 +14,7 @@ from app.tools.auth.destinations import server_of
 from app.tools.errors import ToolInvalid
 from app.tools.placeholders import SECRET_NAME
 from app.tools.request_rules import read_url
+from app.tools.secrets import SHORTEST_FOR_MODELS
 from app.tools.vault.errors import SecretInvalid
 
 # Of a value in UTF-8: a certificate with its chain in PEM form has 10 kB.
@@ -43,6 +44,16 @@ def checked_value(value: str) -> str:
     if problem := text_problem(value, max_bytes=MAX_VALUE_BYTES):
         raise SecretInvalid(f"The value {problem}.", field="value")
     return value
+
+
+def value_doubt(value: str) -> str:
+    """What people should know of a value that is good; empty: nothing."""
+    if len(value) >= SHORTEST_FOR_MODELS:
+        return ""
+    return (
+        f"It has fewer than {SHORTEST_FOR_MODELS} characters: if a server says it back, the model gets to read it, "
+        "since so short a text cannot be told from others. Use a longer one where you can."
+    )
 
 
 def checked_description(description: str) -> str:
