@@ -130,7 +130,7 @@ class Trace:
         self.part("delivery", start_ms, acted[0].start_ms)
         for record in acted:
             self.tools.append(record)
-            self.spans.append(Span("tool", record.name, record.start_ms, record.elapsed_ms))
+            self.spans.append(Span("action", record.name, record.start_ms, record.elapsed_ms))
         self.part("delivery", acted[-1].start_ms + acted[-1].elapsed_ms, now_ms)
 
 
@@ -144,6 +144,7 @@ def record_of_action(acted: Acted, started: float) -> ToolCallRecord:
         error=acted.error or None,
         start_ms=round((acted.start - started) * 1000, 1),
         elapsed_ms=round((acted.end - acted.start) * 1000, 1),
+        action=True,
     )
 
 

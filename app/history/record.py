@@ -33,8 +33,8 @@ class Span:
     Attributes:
         part: ``ari`` (reading the caller's words), ``memory``, ``model`` (one model's try, tools and all),
             ``first_text`` (until the model's first text), ``tool``, ``confirmation`` (a call that
-            was not carried out, and waits for the caller's yes), ``filler`` (a moment: its sentence fell due) or
-            ``delivery``.
+            was not carried out, and waits for the caller's yes), ``filler`` (a moment: its sentence fell due),
+            ``action`` (done over ARI at the turn's end) or ``delivery``.
         name: The model or the tool, ``load`` or ``save`` for the memory; empty for the others.
         start_ms, elapsed_ms: Milliseconds from the turn's beginning, and of the part itself.
     """
@@ -50,10 +50,12 @@ class ToolCallRecord:
     """One tool call of a turn: what the model asked for, and what it was told.
 
     Attributes:
+        result: What the model was told; of an action, what became of it, which nobody told the model.
         request: ``method``, ``url``, ``headers`` and ``body`` as sent, with secrets masked; None: nothing was.
         error: Of a call that went well only ``confirmation_needed``: it was not carried out, and waits for the caller.
         http_status: Of the response; None: there was none.
         filler: The sentence for the caller that fell due while it ran; empty: none did.
+        action: It was done over ARI at the turn's end; ``name`` is the action's word, and not a tool's.
     """
 
     name: str
@@ -66,6 +68,7 @@ class ToolCallRecord:
     request: Mapping[str, Any] | None = None
     http_status: int | None = None
     filler: str = ""
+    action: bool = False
 
 
 @dataclass(frozen=True, slots=True)

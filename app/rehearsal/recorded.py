@@ -42,7 +42,7 @@ class RecordedTools:
         self._left = {}
         for each in order:
             for record in self._turns[each]:
-                if record.error in (CONFIRMATION_NEEDED, INTERRUPTED):
+                if record.action or record.error in (CONFIRMATION_NEEDED, INTERRUPTED):
                     continue  # nothing came of it; whether to ask is decided anew
                 self._left.setdefault(_key(record.name, record.arguments), []).append(record)
 

@@ -187,7 +187,9 @@ class _Record:
                 if event.via == ARI:  # as a call's history would have it
                     arguments = {"data": event.data} if event.data else {}
                     done = "Not done: this is a rehearsal."
-                    self.tools.append(ToolCallRecord(event.action, arguments, done, True, None, self.ms(), 0.0))
+                    self.tools.append(
+                        ToolCallRecord(event.action, arguments, done, True, None, self.ms(), 0.0, action=True)
+                    )
             case Done():
                 self.done = event
 
@@ -196,7 +198,7 @@ class _Record:
         found = [Span(each.part, each.name, each.start_ms, each.elapsed_ms) for each in progress.timings]
         found += [Span("step", str(n), step.start_ms, step.elapsed_ms) for n, step in enumerate(progress.steps, 1)]
         for tool in self.tools:
-            part = "confirmation" if tool.error == CONFIRMATION_NEEDED else "tool"
+            part = "action" if tool.action else "confirmation" if tool.error == CONFIRMATION_NEEDED else "tool"
             found.append(Span(part, tool.name, tool.start_ms, tool.elapsed_ms))
         found += [Span("filler", event.name, at, 0.0) for event, at in self._fillers.values()]
         if progress.first_text_ms is not None:

@@ -93,13 +93,17 @@ class ToolCallBody(BaseModel):
     filler: str = Field(
         default="", description="The sentence for the caller that fell due while it ran; empty: none.", examples=[""]
     )
+    action: bool = Field(
+        default=False,
+        description="It is an action that was done over ARI at the turn's end; `result` says what became of it.",
+    )
 
 
 class SpanBody(BaseModel):
     """A part of a turn's time; parts may lie within each other."""
 
     part: str = Field(
-        description="`ari`, `memory`, `model`, `first_text`, `tool`, `confirmation`, `filler` or `delivery`.",
+        description="`ari`, `memory`, `model`, `first_text`, `tool`, `confirmation`, `filler`, `action` or `delivery`.",
         examples=["model"],
     )
     name: str = Field(description="The tool or the model; `load` or `save`.", examples=["openai:gpt-6-luna"])

@@ -191,5 +191,9 @@ TOOL_ERRORS: Final[Mapping[str, str]] = {
     "tool_busy": "The tool was at its limit of calls; nothing was sent.",
     "tool_not_found": "The model called a tool that there is not.",
     "tool_failed": "The tool failed.",
+    "action_late": "It did not fit into the turn's time, or was broken off by a stop of the service.",
+    "no_such_extension": "The dialplan has no such extension, so the call went on where it was.",
+    "sound_failed": "Asterisk could not play it: is there such a file in the channel's language?",
+    "action_failed": "It could not be done over ARI.",
     "internal_error": "The tool failed for a reason that nobody foresaw; the log has the trace.",
 }

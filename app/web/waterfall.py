@@ -80,6 +80,8 @@ def _parts(spans: Sequence[Mapping[str, Any]], *, answered: bool) -> Iterable[_P
                 yield "memory", words.get(name, "Memory"), "", [whole]
             case "tool":
                 yield "tool", "Tool", name, [whole]
+            case "action":
+                yield "tool", "Action", name, [whole]
             case "confirmation":
                 yield "tool", "Tool: waits for the caller's yes", name, [whole]
             case "filler":

@@ -228,6 +228,34 @@ async def test_a_transfer_to_nowhere_keeps_the_caller(either: Pbx) -> None:
     )
 
 
+async def test_the_history_tells_actions_from_tools(pbx: Pbx) -> None:
+    await pbx.call(
+        tool("extension_state", extension="200@people")
+        + tool("send_dtmf", digits="472#")
+        + tool("transfer_call", target="900@people")
+        + "stub:say=One moment.",
+        conversation="a-history",
+    )
+    with httpx2.Client(base_url=pbx.gateway.url, auth=("admin", "test-password"), timeout=20) as client:
+        async with asyncio.timeout(5):
+            while not (
+                found := [each for each in client.get("/api/calls").json()["items"] if "a-history" in str(each)]
+            ):
+                await asyncio.sleep(0.1)
+        call = client.get(f"/api/calls/{found[0]['id']}").json()
+        page = client.get(f"/ui/calls/{found[0]['id']}").text
+    (turn,) = call["history"]["items"]
+    assert [(each["name"], each["action"], each["ok"]) for each in turn["tools"]] == [
+        ("extension_state", False, True),
+        ("dtmf", True, True),
+        ("transfer", True, False),
+    ]
+    assert [each["name"] for each in turn["spans"] if each["part"] == "action"] == ["dtmf", "transfer"]
+    for words in ("Tools and actions", "What became of it", "The dialplan has no such extension"):
+        assert words in page
+    assert page.count("What the model was told") == 1
+
+
 # -- questions
 
 

@@ -192,7 +192,7 @@ export class Turn {
 
   row(span, data, step) {
     const names = { load: "Memory: recall", save: "Memory: keep" };
-    let label = { memory: names[span.name] ?? "Memory", model: span.name, first_text: "Until the first words", tool: `Tool ${span.name}`, confirmation: `Tool ${span.name}: waits for the caller's yes`, filler: `Filler sentence of ${span.name}` }[span.part] ?? span.part;
+    let label = { memory: names[span.name] ?? "Memory", model: span.name, first_text: "Until the first words", tool: `Tool ${span.name}`, action: `Action ${span.name}`, confirmation: `Tool ${span.name}: waits for the caller's yes`, filler: `Filler sentence of ${span.name}` }[span.part] ?? span.part;
     if (span.part === "step") {
       const usage = data.steps[step.count];
       step.count += 1;
