@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import time
 
 import pytest
@@ -15,7 +16,7 @@ from tests.tools.mcp.conftest import House, house, secret, stdio_server
 from tests.tools.mcp.test_hostile import LISTS, answering
 
 VALUE = "s3cret-of-the-shop"
-KNOWN = {"key": secret(VALUE, "https://shop.example.com:443")}
+KNOWN = {"key": secret(VALUE, "https://shop.example.com:443", f"program:{sys.executable}")}
 
 
 def with_key(*lines: bytes) -> McpServer:
