@@ -173,7 +173,7 @@ async def _run(parts: Parts, tool: ToolDefinition, body: ToolTry) -> ToolTryResu
     recorder = ExchangeRecorder(tool.request)
     context = CallContext(
         turn_id=f"try-{uuid.uuid4().hex[:12]}",
-        variables=body.variables,
+        variables={name.lower(): value for name, value in body.variables.items()},  # as those of a call are
         deadline=asyncio.get_running_loop().time() + TRY_SECONDS,
     )
     started = time.perf_counter()

@@ -61,7 +61,8 @@ def bind(definition: ToolDefinition, arguments: Mapping[str, Any], variables: Ma
     """
     if not definition.bound:
         return arguments
-    bound = {name: _value(definition, name, template, variables) for name, template in definition.bound.items()}
+    known = {name.lower(): value for name, value in variables.items()}
+    bound = {name: _value(definition, name, template, known) for name, template in definition.bound.items()}
     given = {name: value for name, value in arguments.items() if name not in bound}
     return {**given, **{name: value for name, value in bound.items() if value is not MISSING}}
 

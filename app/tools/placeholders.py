@@ -71,7 +71,8 @@ def _placeholder(inside: str) -> Placeholder:
     source, dot, name = inside.partition(".")
     if source == "call" and dot:
         if _VARIABLE.fullmatch(name):
-            return Placeholder("call", name)
+            # The dialplan's variables arrive in lower case, however they are written there.
+            return Placeholder("call", name.lower())
         raise ValueError(f"{{{{ {inside[:60]} }}}} does not name a call variable: call.NAME, of letters, digits and _")
     if source == "secret" and dot:
         if SECRET_NAME.fullmatch(name):

@@ -113,11 +113,12 @@ class RequestTemplate:
             SecretNotForServer: it may not be sent to this server.
         """
         opened = self._opened(secrets or {}) if self.secrets else {}
+        known = {name.lower(): value for name, value in variables.items()}
 
         def get(placeholder: Placeholder) -> Any:
             if placeholder.source == "argument":
                 return arguments.get(placeholder.name, MISSING)
-            return (opened if placeholder.source == "secret" else variables).get(placeholder.name, MISSING)
+            return (opened if placeholder.source == "secret" else known).get(placeholder.name, MISSING)
 
         try:
             return self._rendered(get, arguments, opened)

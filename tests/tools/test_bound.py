@@ -81,7 +81,7 @@ def test_a_call_variable_becomes_what_the_schema_wants(schema: dict[str, Any], t
 )
 def test_a_text_that_does_not_fit_names_the_parameter_to_the_operator_only(kind: str, text: str) -> None:
     tool = bound_tool({"properties": {"customer": {"type": kind}}}, {"customer": "{{ call.CRM_ID }}"})
-    with pytest.raises(CallUnfit, match=r"customer takes \{\{ call\.CRM_ID \}\}") as caught:
+    with pytest.raises(CallUnfit, match=r"customer takes \{\{ call\.crm_id \}\}") as caught:
         completed(tool, {}, CRM_ID=text)
     assert text[:50] not in str(caught.value)
     assert "customer" not in caught.value.for_model
@@ -98,7 +98,7 @@ def test_a_missing_call_variable_leaves_its_parameter_out_or_to_the_default() ->
 
 def test_a_required_one_that_is_missing_is_the_operators_to_mend() -> None:
     tool = bound_tool({"properties": {"a": TEXT}, "required": ["a"]}, {"a": "{{ call.A }}"})
-    with pytest.raises(CallUnfit, match=r"parameter a is missing, since this call has no \{\{ call\.A \}\}") as caught:
+    with pytest.raises(CallUnfit, match=r"parameter a is missing, since this call has no \{\{ call\.a \}\}") as caught:
         completed(tool, {"a": "from the model"})
     assert "Go on without it" in caught.value.for_model
 
@@ -182,3 +182,8 @@ def test_a_bound_parameter_cannot_be_filled_by_the_model() -> None:
     tool = bound_tool({"properties": {"a": TEXT}}, {"a": "{{ call.A }}"}, "https://shop.example/{{ a }}")
     assert bind(tool, {"a": "the model's"}, {"A": "the call's"}) == {"a": "the call's"}
     assert bind(tool, {"a": "the model's"}, {}) == {}
+
+
+def test_a_bound_call_variable_may_be_written_in_upper_case() -> None:
+    tool = bound_tool({"properties": {"x": {"type": "string"}}}, {"x": "{{ call.CRM_ID }}"})
+    assert completed(tool, {}, crm_id="7")["x"] == "7"

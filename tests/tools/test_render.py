@@ -62,8 +62,22 @@ def test_missing_values_leave_keys_queries_and_headers_out() -> None:
 
 
 def test_a_missing_value_in_the_path_is_refused() -> None:
-    with pytest.raises(CallUnfit, match=r"call\.C is empty"):
+    with pytest.raises(CallUnfit, match=r"call\.c is empty"):
         render(tool("http://h/{{ call.C }}/x"), {}, {})
+
+
+def test_a_call_variable_is_the_same_in_upper_and_lower_case() -> None:
+    definition = tool(
+        "http://h/{{ call.CRM_ID }}",
+        query={"q": "{{ call.Crm_Id }}"},
+        headers={"X-C": "{{ call.crm_id }}"},
+        method="POST",
+        json_body={"c": "{{ call.CRM_ID }}"},
+    )
+    request = render(definition, {}, {"crm_id": "7"})
+    assert request.url == "http://h/7?q=7"
+    assert request.headers["X-C"] == "7"
+    assert request.body == b'{"c":"7"}'
 
 
 def test_values_keep_their_types_where_a_placeholder_stands_alone() -> None:
@@ -200,7 +214,7 @@ def test_half_a_character_is_refused_by_the_name_of_its_place() -> None:
     definition = tool("http://h/x", {"a": {}}, query={"a": "{{ a }}", "c": "{{ call.C }}"})
     with pytest.raises(ArgumentsInvalid, match="a holds half of a character"):
         render(definition, {"a": "\ud800"}, {"C": "1"})
-    with pytest.raises(CallUnfit, match=r"call\.C holds half of a character"):
+    with pytest.raises(CallUnfit, match=r"call\.c holds half of a character"):
         render(definition, {"a": "1"}, {"C": "\udc00"})
     with pytest.raises(ArgumentsInvalid, match="a cannot be written as JSON"):
         render(definition, {"a": {"n": 10**30}}, {"C": "1"})
@@ -208,7 +222,7 @@ def test_half_a_character_is_refused_by_the_name_of_its_place() -> None:
 
 def test_a_body_has_an_end() -> None:
     definition = tool("http://h/x", method="POST", json_body={"a": "{{ call.C }}", "b": "{{ call.D }}"})
-    with pytest.raises(CallUnfit, match=r"call\.C would make a body of more than 1,048,576 bytes"):
+    with pytest.raises(CallUnfit, match=r"call\.c would make a body of more than 1,048,576 bytes"):
         render(definition, {}, {"C": "x" * 1_100_000, "D": "1"})
 
 

@@ -59,7 +59,7 @@ export class TryPanel {
       const kept = JSON.parse(sessionStorage.getItem(this.key) ?? "null");
       if (!kept) return;
       this.arguments = parse(kept.arguments);
-      this.variables = new Map(kept.variables);
+      this.variables = new Map(kept.variables.map(([name, value]) => [name.toLowerCase(), value]));
     } catch {
       sessionStorage.removeItem(this.key);
     }
@@ -172,7 +172,7 @@ export class TryPanel {
     const lines = [...this.form.querySelectorAll('[data-lines="bound"] .line')];
     const filled = lines.filter((line) => line.querySelector('[name="bound_kind"]').value === "call" && line.querySelector('[name="bound_name"]').value.trim())
       .map((line) => line.querySelector('[name="bound_value"]').value.trim().replace(/^call\./, "")).filter((name) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name));
-    const used = new Set([...filled, ...[...typed.matchAll(CALL_NAME)].map((found) => found[1])]);
+    const used = new Set([...filled, ...[...typed.matchAll(CALL_NAME)].map((found) => found[1])].map((name) => name.toLowerCase()));
     const names = new Set([...used, ...this.variables.keys()]);
     const shownNames = [...this.callVariables.querySelectorAll("input")].map((input) => input.dataset.name);
     if (shownNames.length === names.size && shownNames.every((name) => names.has(name)) && shownNames.length) return;
@@ -192,9 +192,9 @@ export class TryPanel {
 
   addVariable() {
     const chosen = el("input", { type: "text", autocomplete: "off", spellcheck: "false", list: "try-known", placeholder: "caller_number" });
-    const made = labelled("Another variable", chosen, { help: "Its name in the dialplan, without call." });
+    const made = labelled("Another variable", chosen, { help: "As after call. in the placeholder: caller_number. Upper and lower case are the same." });
     const add = el("button", { type: "button", class: "small secondary outline", onclick: () => {
-      const name = chosen.value.trim().replace(/^call\./, "");
+      const name = chosen.value.trim().replace(/^call\./, "").toLowerCase();
       if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) return made.say("Use letters, digits and _.");
       made.say("");
       if (!this.variables.has(name)) this.variables.set(name, "");
