@@ -11,7 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from app.tools.vault.records import SecretRecord
 from app.tools.vault.usage import UsingTool
 
-_SERVERS = "Where it may be sent. What stands after the host is left away, so the address of a tool can be pasted."
+_SERVERS = (
+    "Where it may be sent. What stands after the host is left away, so the address of a tool can be pasted. "
+    "A program that runs as an MCP server is written `program:/absolute/path`, as `MCP_STDIO_COMMANDS` has it."
+)
 # Characters; the store counts bytes, and says what it takes.
 _MAX_VALUE = 65_536
 

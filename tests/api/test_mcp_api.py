@@ -164,6 +164,20 @@ async def test_a_secret_that_may_not_go_to_the_server_is_refused_when_it_is_save
     assert (await client.post(ADDRESS, json={**wrong, "url": "https://crm.example.com/mcp"})).status_code == 201
 
 
+async def test_a_secret_goes_to_no_program_that_does_not_stand_with_it(client: httpx2.AsyncClient) -> None:
+    stored = {"name": "crm-key", "value": "s3cret-of-the-crm", "servers": ["http://127.0.0.1:19101"]}
+    assert (await client.post("/api/secrets", json=stored)).status_code == 201
+    env = {"KEY": "{{ secret.crm-key }}"}
+    program = {"name": "program", "transport": "stdio", "command": sys.executable, "env": env}
+    answer = await client.post(ADDRESS, json=program)
+    assert answer.status_code == 422
+    (mistake,) = answer.json()["errors"]
+    assert mistake["field"] == "env.KEY"
+    assert f"may not be sent to program:{sys.executable}" in mistake["message"]
+    await client.patch("/api/secrets/crm-key", json={"servers": [f"program:{sys.executable}"]})
+    assert (await client.post(ADDRESS, json=program)).status_code == 201
+
+
 @pytest.mark.parametrize("name", ["LD_PRELOAD", "LD_BIND_NOW", "NODE_OPTIONS", "PYTHONSTARTUP", "BASH_ENV", "PATH"])
 async def test_the_environment_of_a_program_does_not_make_another_program_of_it(
     client: httpx2.AsyncClient, name: str

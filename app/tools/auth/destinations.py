@@ -8,17 +8,26 @@ tool's server and to the authorisation server, whichever of them gets it as it i
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from app.tools.auth.definition import Authorisation, OAuthLogin, SecretName, Secrets, secret_names
 from app.tools.auth.errors import SecretNotForServer
 from app.tools.errors import Mistake
 from app.tools.secrets import origin_of
 
+# Before the absolute path of a program, where the others of a secret's servers have their scheme.
+PROGRAM: Final = "program:"
+
 
 def server_of(url: str) -> str:
     """Scheme, host and port of a server, always in the same form: ``https://api.example.com:443``."""
     scheme, host, port = origin_of(url)
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def program_of(command: str) -> str:
+    """A program on this machine as a destination of secrets: ``program:/usr/local/bin/crm-mcp``."""
+    return f"{PROGRAM}{command}"
 
 
 def refuse_strangers(authorisation: Authorisation, url: str, secrets: Secrets, *, tool: str) -> None:

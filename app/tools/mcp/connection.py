@@ -19,6 +19,7 @@ import structlog
 from app.core.metrics import UNEXPECTED
 from app.tools.auth.authoriser import Authoriser
 from app.tools.auth.definition import Secrets
+from app.tools.auth.destinations import program_of
 from app.tools.errors import ToolError, ToolFailure
 from app.tools.mcp.content import read_answer, read_title, read_tool
 from app.tools.mcp.definition import MAX_MESSAGE_BYTES, Answer, McpServer, OfferedTool
@@ -235,7 +236,7 @@ async def connected(
             transport = GuardedTransport(server, session, authoriser, secrets)
             streams = _over_http(server, transport)
         else:
-            env, given = filled(server.env, secrets(), server=server.name, url=None)
+            env, given = filled(server.env, secrets(), server=server.name, place=program_of(server.command))
             mask = SecretMask(given, shortest=SHORTEST_FOR_PEOPLE)
             streams = program(server.name, server.command, server.args, env, mask=mask)
 

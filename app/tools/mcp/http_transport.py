@@ -20,6 +20,7 @@ from yarl import URL
 
 from app.tools.auth.authoriser import Authorised, Authoriser
 from app.tools.auth.definition import Secrets
+from app.tools.auth.destinations import server_of
 from app.tools.errors import ToolFailure
 from app.tools.http import origin
 from app.tools.mcp.definition import MAX_MESSAGE_BYTES, McpServer
@@ -125,7 +126,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         server = self._server
         headers = {name: value for name, value in request.headers.items() if name not in _OWN}
         secrets = self._secrets()
-        extra, hidden = filled(server.headers, secrets, server=server.name, url=server.url)
+        extra, hidden = filled(server.headers, secrets, server=server.name, place=server_of(server.url))
         rendered = RenderedRequest(request.method, str(request.url), {**headers, **extra}, body or None)
         loop = asyncio.get_running_loop()
         if self._authoriser is None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from app.tools.auth.definition import SecretName, Secrets
-from app.tools.auth.destinations import server_of
+from app.tools.auth.destinations import PROGRAM
 from app.tools.auth.errors import SecretMissing, SecretNotForServer
 from app.tools.auth.values import value_of
 from app.tools.placeholders import BRACES
@@ -36,13 +36,13 @@ def secrets_named(values: Iterable[str]) -> list[SecretName]:
 
 
 def filled(
-    values: Mapping[str, str], secrets: Secrets, *, server: str, url: str | None
+    values: Mapping[str, str], secrets: Secrets, *, server: str, place: str
 ) -> tuple[dict[str, str], tuple[str, ...]]:
     """The values with their secrets, and the secrets that stand in them.
 
     Args:
         server: Its name, for errors.
-        url: Where they are sent; None: to a program on this machine, which only who manages secrets may register.
+        place: Where they are sent, as ``server_of`` or ``program_of`` writes it.
 
     Raises:
         SecretMissing, SecretNotForServer
@@ -56,8 +56,8 @@ def filled(
             if named is None:
                 raise SecretMissing("a placeholder of its settings names no secret. Save the server anew.", tool=server)
             value = value_of(named.group(1), secrets, server)
-            _refuse_stranger(named.group(1), secrets, server, url)
-            if _CONTROL.search(value) and url is not None:
+            _refuse_stranger(named.group(1), secrets, server, place)
+            if _CONTROL.search(value) and not place.startswith(PROGRAM):
                 raise SecretMissing(
                     f"the secret {named.group(1)} holds a line break, which a header cannot carry. Type it again.",
                     tool=server,
@@ -69,11 +69,11 @@ def filled(
     return made, tuple(hidden)
 
 
-def _refuse_stranger(name: SecretName, secrets: Secrets, server: str, url: str | None) -> None:
+def _refuse_stranger(name: SecretName, secrets: Secrets, server: str, place: str) -> None:
     allowed = secrets[name].servers
-    if url is None or allowed is None or (place := server_of(url)) in allowed:
+    if allowed is None or place in allowed:
         return
     raise SecretNotForServer(
-        f"the secret {name} may not be sent to {place}. Add the server to the secret, if it should get it.",
+        f"the secret {name} may not be sent to {place}. Add it to the servers of the secret, if it should get it.",
         tool=server,
     )

@@ -13,7 +13,7 @@ from app.db.audit import looks_secret, names_secret
 from app.db.values import text_problem
 from app.models.names import NAME_LENGTH
 from app.tools.auth.definition import Authorisation, NoLogin, SecretName, Secrets, secret_names
-from app.tools.auth.destinations import server_of, strangers
+from app.tools.auth.destinations import program_of, server_of, strangers
 from app.tools.auth.parsing import read_authorisation, stored_form
 from app.tools.errors import ToolInvalid
 from app.tools.mcp.definition import McpServer
@@ -97,7 +97,11 @@ def parse_server(data: Mapping[str, Any], *, commands: Collection[str], secrets:
     else:
         found.add("transport", "The transport is http or stdio.")
     if draft.get("url"):
-        _refuse_strangers(draft, secrets, found)
+        for mistake in strangers(draft["authorisation"], draft["url"], secrets):
+            found.add(mistake.field.removeprefix("request."), mistake.message)
+        _refuse_strangers("headers", draft["headers"], server_of(draft["url"]), secrets, found)
+    elif draft.get("command"):
+        _refuse_strangers("env", draft["env"], program_of(draft["command"]), secrets, found)
     for each in _named(draft, found):
         if each not in secrets:
             # Not repeated: who mistakes the field types the secret itself.
@@ -140,19 +144,17 @@ def server_from(
     )
 
 
-def _refuse_strangers(draft: Mapping[str, Any], secrets: Secrets, found: Findings) -> None:
-    """Secrets that may not go where the server is; it is looked at again with each request."""
-    for mistake in strangers(draft["authorisation"], draft["url"], secrets):
-        found.add(mistake.field.removeprefix("request."), mistake.message)
-    for key, value in draft["headers"].items():
+def _refuse_strangers(part: str, values: Mapping[str, str], place: str, secrets: Secrets, found: Findings) -> None:
+    """Secrets that may not go to the server or program; it is looked at again with each request, and each start."""
+    for key, value in values.items():
         with suppress(ValueError):  # told where the names are read
             for name in secrets_named([value]):
                 secret = secrets.get(name)
-                if secret is not None and secret.servers is not None and server_of(draft["url"]) not in secret.servers:
+                if secret is not None and secret.servers is not None and place not in secret.servers:
                     found.add(
-                        f"headers.{key}",
-                        f"The secret {name} may not be sent to {server_of(draft['url'])}. Add the server to the "
-                        "secret, or take it out here.",
+                        f"{part}.{key}",
+                        f"The secret {name} may not be sent to {place}. Add it to the servers of the secret, or take "
+                        "the secret out here.",
                     )
 
 

@@ -5,12 +5,13 @@ No message repeats a value, nor what was typed as a name: people mistake the fie
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
 from app.db.values import text_problem
 from app.models.secret import DESCRIPTION_LENGTH
-from app.tools.auth.destinations import server_of
+from app.tools.auth.destinations import PROGRAM, program_of, server_of
 from app.tools.errors import ToolInvalid
 from app.tools.placeholders import SECRET_NAME
 from app.tools.request_rules import read_url
@@ -22,6 +23,7 @@ MAX_VALUE_BYTES: Final = 65_536
 MAX_SERVERS: Final = 50
 # Of one server's address as it is typed.
 _MAX_ADDRESS: Final = 2_000
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def checked_name(name: str) -> str:
@@ -68,8 +70,8 @@ def checked_description(description: str) -> str:
 
 
 def checked_servers(addresses: Iterable[str]) -> list[str]:
-    """The servers of these addresses, as ``server_of`` writes them: in order, each once. What stands after the host is
-    left away, so that the address of a tool can be pasted. Raises SecretInvalid."""
+    """The servers of these addresses, as ``server_of`` and ``program_of`` write them: in order, each once. What stands
+    after the host is left away, so that the address of a tool can be pasted. Raises SecretInvalid."""
     typed = [address.strip() for address in addresses if address.strip()]
     if not typed:
         raise SecretInvalid(
@@ -84,6 +86,8 @@ def checked_servers(addresses: Iterable[str]) -> list[str]:
 
 
 def _server(address: str) -> str:
+    if address.startswith(PROGRAM):
+        return _program(address.removeprefix(PROGRAM).strip())
     try:
         # A path may hold what a server does not need: placeholders of the tool that it was copied from.
         scheme, separator, rest = address[:_MAX_ADDRESS].partition("://")
@@ -91,6 +95,18 @@ def _server(address: str) -> str:
         url = read_url(f"{scheme}{separator}{authority}")
     except ToolInvalid as error:
         raise SecretInvalid(
-            f"A server is written as https://api.example.com, or http://10.0.0.5:8080. {error}", field="servers"
+            "A server is written as https://api.example.com, or http://10.0.0.5:8080; a program that "
+            f"MCP_STDIO_COMMANDS names as program:/usr/local/bin/crm-mcp. {error}",
+            field="servers",
         ) from error
     return server_of(url)
+
+
+def _program(path: str) -> str:
+    """The very words of ``MCP_STDIO_COMMANDS``, which are compared: no path is resolved."""
+    if not path.startswith("/") or _CONTROL.search(path) or text_problem(path, max_bytes=_MAX_ADDRESS):
+        raise SecretInvalid(
+            "A program is written with its whole path, as MCP_STDIO_COMMANDS has it: program:/usr/local/bin/crm-mcp.",
+            field="servers",
+        )
+    return program_of(path)

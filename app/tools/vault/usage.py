@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.models.mcp import McpServerRow
 from app.models.tool import ToolRow, ToolVersionRow
 from app.tools.auth.definition import Secret, SecretName, secret_fields
-from app.tools.auth.destinations import server_of, strangers
+from app.tools.auth.destinations import program_of, server_of, strangers
 from app.tools.definition import ToolDefinition
 from app.tools.mcp.definition import McpServer
 from app.tools.mcp.placeholders import secrets_named
@@ -92,11 +92,13 @@ async def _add_servers(
 
 
 def _server_refused(server: McpServer, name: SecretName, allowed: Sequence[str]) -> str:
-    if server.transport != "http" or server_of(server.url) in allowed:
-        known = {name: Secret("", 0, frozenset(allowed))}
-        found = strangers(server.authorisation, server.url, known) if server.transport == "http" else []
-        return " ".join(each.message for each in found)
-    return f"The secret {name} may not be sent to {server_of(server.url)}. Add the server to the secret."
+    place = server_of(server.url) if server.transport == "http" else program_of(server.command)
+    if place not in allowed:
+        return f"The secret {name} may not be sent to {place}. Add it to the servers of the secret."
+    if server.transport != "http":
+        return ""
+    known = {name: Secret("", 0, frozenset(allowed))}
+    return " ".join(each.message for each in strangers(server.authorisation, server.url, known))
 
 
 def _refused(tool: ToolDefinition, name: SecretName, servers: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 import time
 from typing import Any
 
@@ -177,6 +178,14 @@ async def test_a_program_is_run_called_and_ended_with_the_service() -> None:
         assert set(names) <= {"PATH", "LANG", "PYTHONPATH", "LC_CTYPE"}
     with pytest.raises(ProcessLookupError):
         os.kill(answer["pid"], 0)
+
+
+async def test_a_program_is_not_started_with_a_secret_that_may_go_elsewhere_only() -> None:
+    server = stdio_server(env={"KEY": "{{ secret.key }}"})
+    async with house(server, secrets={"key": secret("s3cret-of-the-shop", "http://127.0.0.1:19101")}) as at:
+        assert f"may not be sent to program:{sys.executable}" in str(await failure(at, "counts"))
+    async with house(server, secrets={"key": secret("s3cret-of-the-shop", f"program:{sys.executable}")}) as at:
+        assert "KEY" in (await at.call("environment")).text.split()
 
 
 async def test_a_program_that_dies_is_started_again() -> None:

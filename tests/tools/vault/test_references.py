@@ -96,3 +96,17 @@ async def test_mcp_servers_that_name_it_are_told_too(store: SecretStore, databas
     assert "https://mcp.example.com:443" in user.refused
     with pytest.raises(SecretInUse, match="CRM"):
         await store.delete("crm-token", by="ann")
+
+
+async def test_a_program_that_may_not_get_it_any_more_is_told_too(store: SecretStore, database: Database) -> None:
+    record = await store.create("stock", "x", servers=[CRM], by="ann")
+    row = {"name_key": "stock", "name": "Stock", "transport": "stdio", "enabled": True, "revision": 1}
+    settings = {"command": "/bin/stock-mcp", "args": [], "env": {"KEY": "{{ secret.stock }}"}}
+    who = {"created_at": utc_now(), "updated_at": utc_now(), "created_by": "ann", "updated_by": "ann"}
+    async with database.session() as session:
+        session.add(McpServerRow(**row, **who, settings=settings))
+    (user,) = (await store.used_by([record]))["stock"]
+    assert "may not be sent to program:/bin/stock-mcp" in user.refused
+    record = await store.change("stock", servers=[CRM, "program:/bin/stock-mcp"], by="ann")
+    (user,) = (await store.used_by([record]))["stock"]
+    assert user.refused == ""

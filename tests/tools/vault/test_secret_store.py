@@ -95,6 +95,8 @@ async def test_changing_servers_or_words_leaves_the_revision_so_that_tokens_stay
         ("servers", {"servers": ["https://{{ host }}/"]}),
         ("servers", {"servers": ["https://ann:pw@crm.example.com"]}),
         ("servers", {"servers": ["https://"]}),
+        ("servers", {"servers": ["program:crm-mcp"]}),
+        ("servers", {"servers": ["program:/bin/a\x1bb"]}),
         ("servers", {"servers": [f"https://h{n}" for n in range(51)]}),
     ],
 )
@@ -107,6 +109,11 @@ async def test_what_is_wrong_is_said_beside_its_field_and_not_repeated(
         await store.create(wanted.pop("name"), wanted.pop("value"), by="ann", **wanted)
     assert caught.value.field == field
     assert "sk live" not in str(caught.value)
+
+
+async def test_a_program_may_be_the_only_place_that_a_secret_goes_to(store: SecretStore) -> None:
+    record = await store.create("stock", VALUE, servers=[" program: /opt/stock/bin/stock-mcp "], by="ann")
+    assert record.servers == ("program:/opt/stock/bin/stock-mcp",)
 
 
 async def test_a_value_of_64_kilobytes_is_kept_as_it_is(store: SecretStore) -> None:
