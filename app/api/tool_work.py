@@ -178,14 +178,16 @@ async def _run(parts: Parts, tool: ToolDefinition, body: ToolTry) -> ToolTryResu
     )
     started = time.perf_counter()
     error: TryError | None = None
+    note = ""
     try:
-        text = (await parts.executor.run(tool, body.arguments, context, observer=recorder)).text
+        result = await parts.executor.run(tool, body.arguments, context, observer=recorder)
+        text, note = result.text, recorder.masked(result.note)
     except ToolFailure as failure:
         text = failure.for_model
         error = TryError(code=failure.code, detail=recorder.masked(str(failure)))
     elapsed = round((time.perf_counter() - started) * 1000, 1)
     shown: dict[str, Any] = await asyncio.to_thread(_shown, recorder, text)
-    return ToolTryResult(elapsed_ms=elapsed, error=error, **shown)
+    return ToolTryResult(elapsed_ms=elapsed, error=error, note=note, **shown)
 
 
 def _shown(recorder: ExchangeRecorder, text: str) -> dict[str, Any]:

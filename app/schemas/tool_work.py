@@ -153,6 +153,7 @@ class ToolTryResult(BaseModel):
     response: ReceivedResponse | None = Field(description="Null: nothing came back.")
     elapsed_ms: float = Field(examples=[41.8])
     for_model: str = Field(description="What a model would be told.", examples=['{"status":"shipped"}'])
+    note: str = Field(default="", description="Why the model sees nothing of an answer that came.")
     error: TryError | None
 
 

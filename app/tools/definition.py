@@ -204,8 +204,10 @@ class ToolResult:
         text: What the model sees; cut to a sensible length, and says so.
         status: HTTP status.
         elapsed_ms: Wall time of the request.
+        note: For who tries the tool: why the model sees nothing of an answer that came. Empty: it does.
     """
 
     text: str
     status: int
     elapsed_ms: float
+    note: str = ""

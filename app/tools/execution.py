@@ -24,7 +24,7 @@ from app.tools.errors import ToolFailure, ToolStatusError, ToolTimeout, ToolUnre
 from app.tools.exchange import ExchangeObserver
 from app.tools.http import HttpBackend, where
 from app.tools.reading.charsets import decoded
-from app.tools.results import failure_words, words_of
+from app.tools.results import failure_words, note_of, words_of
 from app.tools.secrets import SHORTEST_FOR_MODELS, SecretMask, secrets_in
 
 _log = structlog.get_logger(__name__)
@@ -99,7 +99,9 @@ class ToolExecutor:
             # Some servers say a wrong key back. Before anything is cut, lest half of it stays.
             response = _masked(response, mask)
             _refuse_status(tool, response)
-            text = mask.text(await words_of(tool, response))
+            text = await words_of(tool, response)
+            note = mask.text(await note_of(tool, response, text)) if observer is not None else ""
+            text = mask.text(text)
         except ToolFailure as failure:
             TOOL_CALLS.labels(outcome=failure.code).inc()
             log.warning("tool.failed", error=failure.code, detail=str(failure), elapsed_ms=_milliseconds_since(started))
@@ -108,7 +110,7 @@ class ToolExecutor:
         TOOL_CALLS.labels(outcome="ok").inc()
         TOOL_SECONDS.observe(elapsed / 1000)
         log.debug("tool.answered", status=response.status, bytes=len(response.body), elapsed_ms=elapsed)
-        return ToolResult(text=text, status=response.status, elapsed_ms=elapsed)
+        return ToolResult(text=text, status=response.status, elapsed_ms=elapsed, note=note)
 
     def states(self) -> list[ToolState]:
         """The tools that are down, failing or at work, by name."""

@@ -98,10 +98,10 @@ def in_words(tool: ToolDefinition, response: Response) -> str:
         selected = _selected(spec, response)
         if spec.template:
             text = render_result(spec.template, selected, response.status)
-            return cut_text(text, spec.max_bytes) if text else _NOTHING
+            return cut_text(text, spec.max_bytes) if text.strip() else _nothing(selected, response)
         if isinstance(selected, str) and selected.strip():
             return cut_text(selected, spec.max_bytes)
-        return _NOTHING if _is_empty(selected) else cut_json(selected, spec.max_bytes)
+        return _nothing(selected, response) if _is_empty(selected) else cut_json(selected, spec.max_bytes)
     except (SelectionInvalid, SelectionFailed) as error:
         raise _unusable(tool, f"the selection cannot be made: {error}") from error
     except (TemplateInvalid, TemplateFailed) as error:
@@ -139,6 +139,54 @@ def failure_words(tool: ToolDefinition, response: Response) -> str:
 
 
 _NOTHING: Final = "The request succeeded, and found nothing: there is no data for these arguments."
+_NOT_SHOWN: Final = "The request succeeded, but nothing of its answer can be shown here."
+# Enough to find the name that was meant.
+_MAX_NAMES: Final = 20
+
+
+async def note_of(tool: ToolDefinition, response: Response, text: str) -> str:
+    """Why the model sees nothing of the response, for who tries the tool; empty where it sees something.
+
+    Args:
+        text: What :func:`words_of` made of it.
+    """
+    spec = tool.result
+    if text not in (_NOTHING, _NOT_SHOWN) or not (spec.select or spec.template):
+        return ""
+    return await asyncio.to_thread(_note, tool, response)
+
+
+def _note(tool: ToolDefinition, response: Response) -> str:
+    try:
+        data = _data(response)
+        selected = _selected(tool.result, response)
+    except (_NoData, SelectionFailed, SelectionInvalid):
+        return ""
+    if tool.result.select and _is_empty(selected):
+        words, looked_at = "The selection matched nothing in this response.", data
+    elif tool.result.template:
+        words, looked_at = "The wording is empty over this response.", selected
+    else:
+        return ""
+    return f"{words} {_top_of(looked_at)}"
+
+
+def _top_of(data: Any) -> str:
+    if isinstance(data, list):
+        return "At its top it is a list" + (f" of {len(data):,}." if data else " without entries.")
+    if not isinstance(data, dict):
+        return "At its top it has no names."
+    names = [name[:60] for name in list(data)[:_MAX_NAMES]]
+    more = f" and {len(data) - len(names):,} more" if len(data) > len(names) else ""
+    return f"At its top it has the names {', '.join(names)}{more}." if names else "It is an object without names."
+
+
+def _nothing(selected: Any, response: Response) -> str:
+    """An empty list or text is an answer: there is no data. ``null`` may also be a name that the response has not."""
+    if selected in ([], {}) or (isinstance(selected, str) and not selected.strip()):
+        return _NOTHING
+    data = _data(response)
+    return _NOTHING if data is not _MISSING and _is_empty(data) else _NOT_SHOWN
 
 
 class _NoData(Exception):

@@ -329,3 +329,10 @@ async def test_usage_counts_the_turns_of_the_last_month_only(client: httpx2.Asyn
     usage = (await client.get("/api/tools/1/usage")).json()
     assert usage["turns"] == 2
     assert datetime.fromisoformat(usage["last_used"]) == turns[2].started_at
+
+
+async def test_a_misspelt_selection_is_told_with_the_names_that_there_are(client: httpx2.AsyncClient) -> None:
+    async with raw_server(response(b'{"status": "shipped"}')) as server:
+        result = await tried(client, tool=draft(server.url) | {"result": {"select": "statuz"}}, arguments={"id": "1"})
+    assert "no data" not in result["for_model"]
+    assert result["note"] == "The selection matched nothing in this response. At its top it has the names status."

@@ -12,7 +12,7 @@ from app.tools.backend import Response
 from app.tools.definition import ToolDefinition
 from app.tools.errors import ToolInvalid, ToolResultUnusable, ToolStatusError
 from app.tools.execution import ToolExecutor
-from app.tools.results import failure_words, in_words, words_of
+from app.tools.results import failure_words, in_words, note_of, words_of
 from app.tools.validation import parse_definition
 from tests.tools.conftest import context, raw_server, response
 
@@ -54,9 +54,29 @@ def test_it_is_selected_and_put_into_words(result: dict[str, Any], answer: Respo
     assert in_words(made(**result), answer) == shown
 
 
-@pytest.mark.parametrize("select", ["items[?id > `9`]", "nothing", "items[0].nothing", "{a: b, c: d}", "items[9:]"])
+@pytest.mark.parametrize("select", ["items[?id > `9`]", "items[9:]"])
 def test_an_empty_selection_says_so(select: str) -> None:
     assert "found nothing" in in_words(made(select=select), came(ITEMS))
+
+
+@pytest.mark.parametrize("select", ["nothing", "items[0].nothing", "{a: b, c: d}"])
+async def test_a_name_that_is_not_there_is_not_taken_for_no_data(select: str) -> None:
+    definition = made(select=select)
+    text = in_words(definition, came(ITEMS))
+    assert text == "The request succeeded, but nothing of its answer can be shown here."
+    note = await note_of(definition, came(ITEMS), text)
+    assert note == "The selection matched nothing in this response. At its top it has the names items."
+
+
+def test_nothing_selected_of_nothing_is_no_data() -> None:
+    assert "found nothing" in in_words(made(select="items[0].name"), came({"items": []}))
+
+
+async def test_an_empty_wording_is_told_with_the_names_that_there_are() -> None:
+    definition = made(template="{{ result.itemz }}")
+    text = in_words(definition, came(ITEMS))
+    assert "can be shown" in text
+    assert "The wording is empty" in await note_of(definition, came(ITEMS), text)
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ function tries(attempts) {
 }
 
 /** It was run. */
-export function showResult(panel, { attempts, request, response, elapsed_ms: elapsed, for_model: words, error }) {
+export function showResult(panel, { attempts, request, response, elapsed_ms: elapsed, for_model: words, note, error }) {
   const called = panel.form.elements["request.kind"].value !== "http";
   const status = response ? `HTTP ${response.status}` : "No response";
   const line = `${request ? status : called && !error ? "It answered" : called ? "It failed" : "Nothing was sent"}, after ${duration(elapsed)}.`;
@@ -72,6 +72,7 @@ export function showResult(panel, { attempts, request, response, elapsed_ms: ela
   panel.status.className = `try-status state ${error ? "error" : "ok"}`;
   const parts = [];
   if (error) parts.push(banner(error.detail));
+  if (note) parts.push(el("div", { class: "banner warning" }, el("p", {}, el("span", { class: "state warning" }, note))));
   parts.push(section("What the model would be told", block(words, "What the model would be told")));
   if (response) parts.push(section("What came back", ...received(response)));
   if (request) parts.push(section("What was sent", ...sent(request)));
