@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from app.tools.auth.in_clear import in_clear
+from app.tools.behaviour.without_effect import without_effect
 from app.tools.bound import visible_parameters
 from app.tools.definition import RequestSpec, ToolDefinition
 
@@ -55,7 +56,9 @@ def warnings_of(definition: ToolDefinition, providers: Collection[str]) -> tuple
     found: dict[SchemaWarning, None] = {}
     if isinstance(definition.request, RequestSpec):
         for each in in_clear(definition.authorisation, definition.request.url):
-            found[SchemaWarning("every", each.field, each.message)] = None
+            found[SchemaWarning(EVERY, each.field, each.message)] = None
+    for each in without_effect(definition):
+        found[SchemaWarning(EVERY, each.field, each.message)] = None
     for warning in _warnings(visible_parameters(definition), providers):
         found[warning] = None
         if len(found) == _MAX_WARNINGS:

@@ -12,6 +12,7 @@ from langchain_google_genai._function_utils import convert_to_genai_function_dec
 from app.tools.adapter import HttpTool
 from app.tools.execution import ToolExecutor
 from app.tools.provider_rules import SchemaWarning, warnings_of
+from app.tools.validation import parse_definition
 from tests.tools.conftest import tool
 
 ALL = ("openai", "gemini", "anthropic", "local", "demo")
@@ -21,6 +22,28 @@ def told(properties: dict[str, Any], provider: str, **top: Any) -> list[SchemaWa
     definition = tool("http://h/x", properties)
     definition.parameters.update(top)  # type: ignore[attr-defined]
     return [each for each in warnings_of(definition, ALL) if each.provider == provider]
+
+
+@pytest.mark.parametrize(
+    ("method", "behaviour", "fields"),
+    [
+        ("GET", {"retries": 2, "cache_seconds": 5}, []),
+        ("PUT", {"retries": 2}, []),
+        ("POST", {"retries": 2, "cache_seconds": 5}, ["behaviour.retries", "behaviour.cache_seconds"]),
+        ("REPORT", {"retries": 2}, ["behaviour.retries"]),
+        ("POST", {"retries": 2, "repeatable": True}, []),
+        ("POST", {}, []),
+    ],
+)
+def test_settings_without_effect_are_warned_of(method: str, behaviour: dict[str, Any], fields: list[str]) -> None:
+    data = {
+        "name": "t",
+        "description": "d",
+        "request": {"url": "http://h/x", "method": method},
+        "behaviour": behaviour,
+    }
+    found = warnings_of(parse_definition(data), ALL)
+    assert [each.field for each in found if each.provider == "every"] == fields
 
 
 def gemini_gets(schema: dict[str, Any]) -> Any:

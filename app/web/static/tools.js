@@ -259,7 +259,31 @@ function sayGists(gists) {
   }
 }
 
-function warn(warnings) {
+/** Puts what does not depend on the provider beside its field; returns the rest. */
+function warnBeside(warnings) {
+  const rest = [];
+  const by = new Map();
+  for (const warning of warnings) {
+    const { provider, field, message } = warning;
+    const own = provider === "every" && field in LABELS && !GROUPS.includes(field) && form.elements[field]?.closest?.(".field");
+    if (own) by.set(field, [...(by.get(field) ?? []), message]);
+    else rest.push(warning);
+  }
+  for (const each of form.querySelectorAll("[data-warns]")) if (!by.has(each.dataset.warns)) each.remove();
+  for (const [field, messages] of by) {
+    const box = form.elements[field].closest(".field");
+    const text = messages.join(" ");
+    const there = box.querySelector("[data-warns]");
+    if (there?.textContent === text) continue;
+    there?.remove();
+    box.append(el("p", { class: "state warning", "data-warns": field, role: "status" }, text));
+    box.closest("details.part:not([open])")?.setAttribute("open", "");
+  }
+  return rest;
+}
+
+function warn(all) {
+  const warnings = warnBeside(all);
   const box = document.getElementById("warnings");
   const key = JSON.stringify(warnings);
   if (box.dataset.key === key) return;
