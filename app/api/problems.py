@@ -38,7 +38,15 @@ from app.llm.errors import ModelError, ProviderError, ProviderNotConfigured, Unk
 from app.prompts.errors import PromptConflict, PromptInUse, PromptInvalid, PromptNameTaken, PromptNotFound
 from app.rehearsal.errors import NothingToReplay, RehearsalInvalid
 from app.schemas.problem import FieldProblem, Problem
-from app.tools.errors import OpenApiInvalid, ToolConflict, ToolFailure, ToolInvalid, ToolNameTaken, ToolNotFound
+from app.tools.errors import (
+    OpenApiInvalid,
+    ToolConflict,
+    ToolFailure,
+    ToolInvalid,
+    ToolNameTaken,
+    ToolNotFound,
+    ToolUnreadable,
+)
 from app.tools.mcp.errors import (
     McpNotInstalled,
     McpServerConflict,
@@ -72,6 +80,7 @@ _STATUS: Final[tuple[tuple[type[GatewayError], int], ...]] = (
     (PromptConflict, 409),
     (PromptInUse, 409),
     (ToolConflict, 409),
+    (ToolUnreadable, 409),
     (PromptInvalid, 422),
     (ToolInvalid, 422),
     (OpenApiInvalid, 422),

@@ -6,6 +6,7 @@ ToolError
 ├── ToolNameTaken
 ├── ToolNotFound
 ├── ToolConflict            somebody else saved it in the meantime
+├── ToolUnreadable          what is stored is of a later version of the service
 └── ToolFailure             a call failed; ``for_model`` is what the model is told
     ├── ArgumentsInvalid        they do not match the schema
     ├── CallUnfit               what comes from the call, and not from the model, is missing or does not fit
@@ -92,6 +93,12 @@ class ToolNotFound(ToolError):
     """There is no such tool."""
 
     code = "tool_not_found"
+
+
+class ToolUnreadable(ToolError):
+    """What is stored of a tool cannot be read; a later version of the service has most likely written it."""
+
+    code = "tool_unreadable"
 
 
 class ToolConflict(ToolError):

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Final
 
+import structlog
 from sqlalchemy import and_, func, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -18,7 +19,7 @@ from app.models.names import NAME_LENGTH, name_key
 from app.models.revision import TOOLS, RevisionRow
 from app.models.tool import ToolRow, ToolVersionRow
 from app.tools.definition import ToolDefinition
-from app.tools.errors import ToolInvalid, ToolNotFound
+from app.tools.errors import ToolInvalid, ToolNotFound, ToolUnreadable
 from app.tools.records import (
     CurrentTools,
     ToolRecord,
@@ -46,6 +47,8 @@ MAX_NOTE_BYTES: Final = 500
 # Ids in one statement: below the limits on parameters of every database.
 _CHUNK: Final = 500
 _NEWEST: Final = and_(ToolVersionRow.tool_id == ToolRow.id, ToolVersionRow.number == ToolRow.version)
+log = structlog.get_logger(__name__)
+
 _KIND: Final = "tool"  # in the audit log
 
 
@@ -221,7 +224,11 @@ class ToolStore:
         for row in heads:
             version = versions.get(row.id)
             if version is not None:
-                tools.append(definition_of(row, version))
+                try:
+                    tools.append(definition_of(row, version))
+                except ToolUnreadable as error:
+                    # One tool that a later version has written must not take all others from the calls.
+                    log.error("tool.unreadable", tool=row.name, version=row.version, detail=str(error))
             elif (earlier := known.get((row.id, row.version))) is not None:
                 tools.append(earlier if earlier.enabled == row.enabled else replace(earlier, enabled=row.enabled))
         return CurrentTools(revision, tools)

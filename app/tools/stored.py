@@ -18,6 +18,8 @@ from app.tools.definition import (
     ResultSpec,
     ToolDefinition,
 )
+from app.tools.errors import ToolInvalid, ToolUnreadable
+
 
 # The kind of a request; one without is HTTP, as all were once.
 _KIND: Final = "kind"
@@ -39,11 +41,17 @@ def request_form(request: AnyRequest) -> dict[str, Any]:
 
 
 def request_from(data: Mapping[str, Any]) -> AnyRequest:
-    """The reverse of :func:`request_form`."""
-    made = _KINDS.get(data.get(_KIND, "http"), RequestSpec)
-    request = _made(made, data)
-    if isinstance(request, RequestSpec) and isinstance(request.body, Mapping):
-        return _made(RequestSpec, {**data, "body": _made(Body, request.body)})
+    """The reverse of :func:`request_form`. Raises ToolUnreadable."""
+    kind = data.get(_KIND, "http")
+    made = _KINDS.get(kind)
+    if made is None:
+        raise ToolUnreadable(f"it is a tool of the kind {str(kind)[:40]!r}, which this version of the service has not")
+    try:
+        request = _made(made, data)
+        if isinstance(request, RequestSpec) and isinstance(request.body, Mapping):
+            return _made(RequestSpec, {**data, "body": _made(Body, request.body)})
+    except TypeError as error:  # a field is missing
+        raise ToolUnreadable(f"what is stored is not whole: {error}") from error
     return request
 
 
@@ -58,12 +66,16 @@ def options_form(definition: ToolDefinition) -> dict[str, Any]:
 
 
 def options_from(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a :class:`ToolDefinition` that :func:`options_form` writes."""
+    """The fields of a :class:`ToolDefinition` that :func:`options_form` writes. Raises ToolUnreadable."""
+    try:
+        authorisation = parse_authorisation(data.get("authorisation"))
+    except ToolInvalid as error:
+        raise ToolUnreadable(f"its authorisation cannot be read: {error}") from error
     return {
         "bound": data.get("bound") or {},
         "result": _made(ResultSpec, data.get("result") or {}),
         "behaviour": _made(Behaviour, data.get("behaviour") or {}),
-        "authorisation": parse_authorisation(data.get("authorisation")),
+        "authorisation": authorisation,
     }
 
 

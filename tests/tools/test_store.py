@@ -7,11 +7,13 @@ from dataclasses import replace
 from typing import Any, cast
 
 import pytest
+from sqlalchemy import update
 
 from app.db.database import Database
 from app.db.page import Sort
+from app.models.tool import ToolVersionRow
 from app.tools.definition import RequestSpec, ToolDefinition
-from app.tools.errors import ToolConflict, ToolInvalid, ToolNameTaken, ToolNotFound
+from app.tools.errors import ToolConflict, ToolInvalid, ToolNameTaken, ToolNotFound, ToolUnreadable
 from app.tools.store import ToolStore
 
 TOOL = ToolDefinition(
@@ -135,3 +137,29 @@ async def test_lists_are_sorted_by_name_or_change_either_way(store: ToolStore) -
         ("-updated_at", ["gamma", "alpha", "beta", "get_order_status"]),
     ):
         assert [tool.name for tool in (await store.list(sort=cast(Sort, sort))).items] == names
+
+
+@pytest.mark.parametrize(
+    ("request_", "options"),
+    [
+        ({"kind": "carrier-pigeon"}, {}),
+        ({"kind": "mcp"}, {}),
+        ({"method": "GET", "url": "http://h/"}, {"authorisation": {"type": "palm-reading"}}),
+    ],
+)
+async def test_a_tool_that_a_later_version_wrote_takes_no_other_one_away(
+    store: ToolStore, database: Database, request_: dict[str, Any], options: dict[str, Any]
+) -> None:
+    kept = await store.create(TOOL, by="anna")
+    later = await store.create(replace(TOOL, name="later"), by="anna")
+    async with database.session() as session:
+        await session.execute(
+            update(ToolVersionRow)
+            .where(ToolVersionRow.tool_id == later.summary.id)
+            .values(request=request_, options=options)
+        )
+    names = {tool.name for tool in (await store.current()).tools}
+    assert kept.summary.name in names
+    assert "later" not in names
+    with pytest.raises(ToolUnreadable):
+        await store.get(later.summary.id)
