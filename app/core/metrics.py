@@ -64,7 +64,10 @@ TOOL_CACHE = Counter(
 )
 MCP_SESSIONS = Gauge("asterisk_ai_mcp_sessions", "Open sessions with MCP servers.", registry=REGISTRY)
 MCP_CONNECTS = Counter(
-    "asterisk_ai_mcp_connects", "Connections to MCP servers that were tried, by outcome.", ["outcome"], registry=REGISTRY
+    "asterisk_ai_mcp_connects",
+    "Connections to MCP servers that were tried, by outcome.",
+    ["outcome"],
+    registry=REGISTRY,
 )
 ARI_CONNECTED = Gauge("asterisk_ai_ari_connected", "1 while connected to Asterisk.", registry=REGISTRY)
 ACTIONS = Counter(

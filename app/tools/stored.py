@@ -20,7 +20,6 @@ from app.tools.definition import (
 )
 from app.tools.errors import ToolInvalid, ToolUnreadable
 
-
 # The kind of a request; one without is HTTP, as all were once.
 _KIND: Final = "kind"
 _KINDS: Final[Mapping[str, type[AnyRequest]]] = {"http": RequestSpec, "mcp": McpCall, "python": PythonCall}

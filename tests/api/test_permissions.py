@@ -234,7 +234,15 @@ async def test_every_role_gets_exactly_what_it_may(
         for route, least in TABLE.items():
             method, path = route.split()
             # Things that are not there: who may is told so, and nothing changes.
-            for name in ("{prompt_id}", "{tool_id}", "{user_id}", "{token_id}", "{number}", "{entry_id}", "{secret_id}"):
+            for name in (
+                "{prompt_id}",
+                "{tool_id}",
+                "{user_id}",
+                "{token_id}",
+                "{number}",
+                "{entry_id}",
+                "{secret_id}",
+            ):
                 path = path.replace(name, "99999")
             # Pages take forms from our own pages alone, and a browser says where they come from.
             headers = {"Origin": str(client.base_url).rstrip("/")}
