@@ -91,11 +91,16 @@ class ExchangeRecorder:
 
     Args:
         request: The tool's; its secrets are masked wherever they turn up.
+        idempotency_header: The name of the header with the call's own key, which is no secret and is shown, since who
+            tries a tool wants to see that it stays the same.
     """
 
     KEPT: ClassVar[int] = MAX_EXCHANGES
 
-    def __init__(self, request: AnyRequest) -> None:
+    def __init__(self, request: AnyRequest, *, idempotency_header: str = "") -> None:
+        name = idempotency_header.lower()
+        # Under another name, such as that of a login, it may be a secret after all.
+        self._shown = name if "idempotency" in name else None
         self._secrets: set[str | int] = set(secrets_in(request).values())
         self._seen: _Seen | None = None
         self._all: deque[_Seen] = deque(maxlen=self.KEPT)
@@ -106,7 +111,7 @@ class ExchangeRecorder:
 
     def sent(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> None:
         """See :class:`ExchangeObserver`."""
-        self._secrets |= {value for name, value in headers.items() if is_secret_header(name, value)}
+        self._secrets |= {value for name, value in headers.items() if self._is_secret(name, value)}
         self._seen = _Seen(method, url, dict(headers), body)
         self._all.append(self._seen)
 
@@ -133,10 +138,13 @@ class ExchangeRecorder:
 
     def _request(self, seen: _Seen) -> ShownRequest:
         headers = {
-            name: MASK if is_secret_header(name, value) else self.masked(value) for name, value in seen.headers.items()
+            name: MASK if self._is_secret(name, value) else self.masked(value) for name, value in seen.headers.items()
         }
         url = self.masked(mapped_url(seen.url, lambda _place, _value: MASK))
         return ShownRequest(seen.method, url, headers, None if seen.body is None else self._text(seen.body, None))
+
+    def _is_secret(self, name: str, value: str) -> bool:
+        return name.lower() != self._shown and is_secret_header(name, value)
 
     def response(self) -> ShownResponse | None:
         """What came back of it; None: nothing did."""
@@ -188,5 +196,7 @@ class RequestNote(ExchangeRecorder):
 
     @property
     def status(self) -> int | None:
-        """Of the response; None: there was none."""
-        return self._seen.status if self._seen is not None else None
+        """The HTTP status of the response; None: there was none, or it did not come over HTTP."""
+        if self._seen is None or not self._seen.url.startswith(("http://", "https://")):
+            return None
+        return self._seen.status

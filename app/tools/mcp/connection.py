@@ -181,7 +181,7 @@ class Connection:
 
     def _failure(self, error: Exception) -> ToolFailure:
         from mcp.shared.exceptions import MCPError
-        from mcp_types import CONNECTION_CLOSED
+        from mcp_types import CONNECTION_CLOSED, METHOD_NOT_FOUND
         from pydantic import ValidationError
 
         name = self._server.name
@@ -192,7 +192,10 @@ class Connection:
             if error.code == CONNECTION_CLOSED:
                 return McpUnavailable(f"The MCP server {name} broke off.")
             words = " ".join(self._mask().text(error.message).split())[:300]
-            return McpUnavailable(f"The MCP server {name} says: {words} ({error.code})", retryable=False)
+            # So the SDK tells of HTTP 404, too, where there is no session yet.
+            astray = self._transport is not None and error.code == METHOD_NOT_FOUND and words.lower() == "not found"
+            advice = ": check the path of its address; many servers use /mcp" if astray else ""
+            return McpUnavailable(f"The MCP server {name} says: {words} ({error.code}){advice}", retryable=False)
         if isinstance(error, ValidationError):
             return McpUnavailable(f"The MCP server {name} answers against the protocol.", retryable=False)
         return unforeseen(name, error)

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from app.tools.errors import ToolFailure, ToolResponseTooLarge, ToolStatusError, ToolTimeout
+from app.tools.errors import ToolFailure, ToolResponseTooLarge, ToolTimeout
+from app.tools.exchange import RequestNote
 from app.tools.mcp.errors import McpUnavailable
 from tests.tools.conftest import context
 from tests.tools.mcp.conftest import House, house, http_server, running, secret, stdio_server, tool_of
@@ -46,9 +47,12 @@ async def test_a_server_is_called_listed_and_kept(era: str) -> None:
 
 async def test_a_tool_that_fails_says_why_to_the_model(era: str) -> None:
     async with running(era) as server, house(http_server(server.url)) as at:
-        with pytest.raises(ToolStatusError) as caught:
+        with pytest.raises(ToolFailure, match="says that the tool failed") as caught:
             await at.call("cancel_order", number=7)
+        assert caught.value.code == "tool_failed"
+        assert caught.value.for_model.startswith("t_cancel_order failed. It says: ")
         assert "order 7 has left the house" in caught.value.for_model
+        assert "HTTP" not in str(caught.value) + caught.value.for_model
         with pytest.raises(ToolFailure):
             await at.call("no_such_tool")
 
@@ -168,6 +172,20 @@ async def test_a_secret_goes_to_no_other_server() -> None:
         with_key = http_server(server.url, headers={"X-Key": "{{ secret.shop-key }}"})
         async with house(with_key, secrets=known) as at:
             assert "may not be sent to http://127.0.0.1" in str(await failure(at, "counts"))
+
+
+async def test_a_wrong_path_is_told_to_be_one(era: str) -> None:
+    async with running(era) as server, house(http_server(server.url.removesuffix("/mcp") + "/wrong")) as at:
+        assert "check the path of its address; many servers use /mcp" in str(await failure(at, "counts"))
+
+
+async def test_the_history_has_no_http_status_of_a_tool_that_was_not_called_over_http() -> None:
+    async with house(stdio_server()) as at:
+        tool = tool_of("counts")
+        note = RequestNote(tool.request)
+        await at.executor.run(tool, {}, context(), observer=note)
+    assert note.begun
+    assert note.status is None
 
 
 async def test_a_program_is_run_called_and_ended_with_the_service() -> None:
