@@ -67,7 +67,7 @@ def snippet(
         "ARGUMENTS": _arguments(settings, prompt),
         "FALLBACK": _sentence(settings.ai_fallback_sentence),
         "HUMAN": _human(person, person_context),
-        "TARGETS": _targets(person, person_context),
+        "TARGETS": _targets(person, person_context, ours=context),
     }
     template = files("app.calls").joinpath("templates/dialplan.conf").read_text(encoding="utf-8")
     return re.sub(r"@([A-Z]+)@", lambda match: values[match[1]], template)
@@ -123,7 +123,14 @@ def _sentence(text: str) -> str:
 def _human(person: str | None, context: str) -> str:
     lines = ["; ---- whom the AI cannot help"]
     if person:
-        lines += [f" same => n(human),Goto({context},{person},1)"]
+        lines += [
+            "; Goto() to an extension that does not exist would hang the caller up without a word.",
+            f" same => n(human),GotoIf($[${{DIALPLAN_EXISTS({context},{person},1)}} = 0]?nobody)",
+            f" same => n,Goto({context},{person},1)",
+            f" same => n(nobody),Log(ERROR,asterisk-ai: nobody to transfer to: [{context}] has no extension {person})",
+            " same => n,Set(AI_SAY=I am sorry, I cannot put you through. Please call again later.)",
+            " same => n,Gosub(say,1)",
+        ]
     else:
         lines += [
             "; A person to turn to (--human EXTENSION) makes this a transfer; without one, the call ends.",
@@ -132,9 +139,10 @@ def _human(person: str | None, context: str) -> str:
     return "\n".join(lines)
 
 
-def _targets(person: str | None, context: str) -> str:
+def _targets(person: str | None, context: str, *, ours: str) -> str:
     if person:
-        return f"exten => {person},1,Goto({context},{person},1)\n;exten => sales,1,Goto({context},201,1)"
+        # By way of (human), which looks whether the extension exists.
+        return f"exten => {person},1,Goto({ours},${{AI_EXTENSION}},human)\n;exten => sales,1,Goto({context},201,1)"
     return f";exten => 200,1,Goto({context},200,1)\n;exten => sales,1,Goto({context},201,1)"
 
 

@@ -44,6 +44,7 @@ DIALPLAN_MODULES: Final = (
     "app_verbose",
     "app_sendtext",
     "func_callerid",
+    "func_dialplan",
     "func_strings",
     "func_timeout",
     "func_uri",

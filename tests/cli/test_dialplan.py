@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -38,7 +40,8 @@ def test_it_names_the_application_the_deadline_and_what_was_asked_for() -> None:
     assert "exten => _1XX,1," in text
     assert "Stasis(desk,UNIQUEID=${UNIQUEID},AI_TIMEOUT=7.5,AI_PROMPT_NAME=Night desk)" in text
     assert f"TIMEOUT(absolute)={7.5 + MARGIN:g}" in text
-    assert "same => n(human),Goto(people,300,1)" in text
+    assert "same => n(human),GotoIf($[${DIALPLAN_EXISTS(people,300,1)} = 0]?nobody)" in text
+    assert "same => n,Goto(people,300,1)" in text
     assert not re.search(r"@[A-Z]+@", text)
 
 
@@ -135,6 +138,14 @@ async def test_asterisk_16_loads_and_runs_it_too() -> None:
             log = await phone.until(lambda text: "HUMAN" in text)
     assert service.heard == [WORDS]
     assert "SAID I put you through." in log
+
+
+@pytest.mark.lab
+async def test_a_person_who_does_not_exist_is_told_before_the_call_ends(phone: Phone) -> None:
+    assert phone.load(filled(snippet(settings(asterisk_app_name="nobody"), human="399@people"))) == ""
+    phone.call("talk")
+    log = await phone.until(lambda text: "SAID I am sorry, I cannot put you through." in text)
+    assert "nobody to transfer to: [people] has no extension 399" in log
 
 
 @pytest.mark.lab
@@ -247,3 +258,29 @@ async def test_the_words_arrive_unharmed_in_the_encoded_argument_too(phone: Phon
         phone.call("talk")
         await phone.until(lambda text: "SAID Bye." in text)
     assert parse_arguments(service.args[0]).text == WORDS
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize("version", ["22", "16"])
+async def test_a_place_that_does_not_exist_is_told_and_the_call_goes_on(request: Any, version: str) -> None:
+    asterisk: Asterisk = request.getfixturevalue("pbx")
+    async with contextlib.AsyncExitStack() as stack:
+        if version == "16":
+            need(BULLSEYE)
+            asterisk = await stack.enter_async_context(Asterisk("bullseye"))
+        phone = Phone(asterisk)
+        asked = [("transfer", "399"), ("leave", "nowhere,700,1"), ("transfer", "()"), ("leave", "people,200,1")]
+        service = Service([Outcome(Status.OK, "Wait.", actions=[ActionRequested(*each)]) for each in asked])
+        text = with_all_actions(snippet(settings(asterisk_app_name="nowhere"), human="200@people"))
+        # What this turn's transfers come to behind [ai-do] is not looked at here.
+        text = text.replace('GotoIf($["${AI_ACTION}" = "transfer"]?transfer)', "NoOp()").replace(
+            "Playback(pbx-invalid)", "NoOp()"
+        )
+        async with service.connected(asterisk, "nowhere"):
+            assert phone.load(text) == ""
+            phone.call("talk")
+            log = await phone.until(lambda text: "HUMAN" in text)
+    assert "transfer to 399: the dialplan has no such place" in log
+    assert "leave to nowhere,700,1: the dialplan has no such place" in log
+    assert "transfer to : the dialplan has no such place" in log
+    assert "HUMAN OK/SUCCESS/4" in log
