@@ -16,26 +16,13 @@ from app.agent.builtin import ANSWER, BuiltinTool
 from app.agent.events import ActionRequested
 from app.prompts.action_rules import MAX_DIGITS, MAX_VALUE, allow_list
 from app.prompts.allowed import Allowed, any_of
-from app.prompts.prompt import KINDS, LEAVING, QUESTIONS, Action
+from app.prompts.prompt import ARI, KINDS, LEAVING, QUESTIONS, TOOL_NAMES, Action
 from app.tools.arguments import ArgumentSchema
 from app.tools.errors import ArgumentsInvalid
 
 # How many actions one turn may come to. A caller waits for them, and a model in a circle asks for more and more.
 MOST_ACTIONS: Final = 5
 
-# What the kinds' tools are called: models know these names.
-TOOL_NAMES: Final[Mapping[str, str]] = {
-    "hangup": "end_call",
-    "transfer": "transfer_call",
-    "leave": "continue_call_at",
-    "dtmf": "send_dtmf",
-    "set_variable": "set_call_variable",
-    "play": "play_sound",
-    "hold": "hold_call",
-    "extension_state": "extension_state",
-    "queue_state": "queue_state",
-    "originate": "place_call",
-}
 _DESCRIPTIONS: Final[Mapping[str, str]] = {
     "hangup": "Ends the call. Use it when the caller says goodbye or wants nothing more; say goodbye as well.",
     "transfer": "Transfers the caller. Use it when the caller asks for it or you cannot help; say so as well.",
@@ -168,6 +155,15 @@ def _set_by(taken: ActionTaken) -> tuple[str, str] | None:
     if taken.action == "hold":
         return ("hold", "")
     return ("set_variable", taken.data.partition("=")[0]) if taken.action == "set_variable" else None
+
+
+def told(taken: ActionTaken) -> str:
+    """What the model is told of a request that was taken down: whether its words come before it, behind it, or not."""
+    if taken.via != ARI:
+        return "It happens after your words."
+    if taken.action in LEAVING:
+        return "It happens at the end of this turn, at once: your words are not spoken before it."
+    return "It happens at the end of this turn, before your words are spoken."
 
 
 def tool_name(action: Action, taken_names: frozenset[str]) -> str:

@@ -22,7 +22,7 @@ from langchain_core.messages import (
 )
 from langchain_core.messages.ai import add_ai_message_chunks
 
-from app.agent.actions import ActionTool
+from app.agent.actions import ActionTool, told
 from app.agent.builtin import ANSWER
 from app.agent.errors import InvalidOutput, TruncatedAnswer
 from app.agent.output import OutputSchema
@@ -200,7 +200,7 @@ def _own_result(call: ToolCall, rules: Rules, *, waiting: bool) -> tuple[ToolMes
         taken = rules.actions[name].take(call["args"])
     except ArgumentsInvalid as error:
         return _failed(name, call_id, error.for_model, error.code), str(error)
-    return ToolMessage("It happens after your words.", tool_call_id=call_id, name=name, artifact=taken), ""
+    return ToolMessage(told(taken), tool_call_id=call_id, name=name, artifact=taken), ""
 
 
 def _failed(name: str, call_id: str, words: str, error: str) -> ToolMessage:

@@ -20,13 +20,20 @@ from app.prompts.allowed import (
     sound_line,
 )
 from app.prompts.errors import PromptInvalid
-from app.prompts.prompt import ARI, DIALPLAN, KINDS, Action
+from app.prompts.prompt import ARI, DIALPLAN, KINDS, TOOL_NAMES, Action
 
 MAX_ACTIONS: Final = 50
 MAX_TARGETS: Final = 200
 MAX_TEXT_BYTES: Final = 4_000
 # A model may send so many digits at once; each takes a fifth of a second.
 MAX_DIGITS: Final = 32
+# A word of the operator's own is a part of the dialplan: the documented one looks for the extension do-WORD, and
+# FILTER() leaves nothing else of it.
+_OWN_WORD: Final = re.compile(r"[a-z0-9_]{1,40}")
+# The tools by the words that they stand for: who types one means the other.
+_KIND_OF_TOOL: Final = {tool: kind for kind, tool in TOOL_NAMES.items()}
+# The tool by which a prompt with an output schema is answered.
+_ANSWER: Final = "answer"
 # Characters of a value that a model sets.
 MAX_VALUE: Final = 500
 
@@ -80,6 +87,8 @@ def _of_one(action: Action, seen: set[str]) -> Iterator[tuple[str, str]]:
         yield "name", f"The action {action.name} is there twice: put all its lines into one list."
     elif problem := text_problem(action.name, max_bytes=MAX_TEXT_BYTES):
         yield "name", f"The name {problem}."
+    elif problem := _word_problem(action.name):
+        yield "name", problem
     if problem := text_problem(action.description, max_bytes=MAX_TEXT_BYTES):
         yield "description", f"The description {problem}."
     if action.via not in (DIALPLAN, ARI):
@@ -101,6 +110,21 @@ def _of_one(action: Action, seen: set[str]) -> Iterator[tuple[str, str]]:
         yield "place", problem
     if not _CALLER_ID.fullmatch(action.caller_id):
         yield "caller_id", "Write a number such as 100, or a name and a number: Example Ltd <100>."
+
+
+def _word_problem(name: str) -> str | None:
+    if name in KINDS:
+        return None
+    if kind := _KIND_OF_TOOL.get(name):
+        return f"{name} is what the model calls the action {kind}: write {kind}, or choose another word."
+    if name == _ANSWER:
+        return f"{name} is the model's own tool for answers: choose another word."
+    if not _OWN_WORD.fullmatch(name):
+        return (
+            "A word of your own has only small letters a to z, digits and underscores, at most 40, such as "
+            "send_brochure: the dialplan looks it up."
+        )
+    return None
 
 
 def _line_problem(action: Action, line: str) -> str | None:
@@ -137,10 +161,14 @@ def _leave(_: Action, line: str) -> str | None:
 
 
 def _extension_problem(line: str, extension: str, context: str, *, with_context: bool) -> str | None:
+    if not extension:
+        return f"{line}: the extension is missing; write 200, _2XX, 200@context or _2XX@context."
     if not extension.startswith("_") and not EXTENSION.fullmatch(extension):
-        return f"{line}: {extension or 'nothing'} is no extension; write 200, _2XX, 200@context or _2XX@context."
+        return f"{line}: {extension} is no extension; write 200, _2XX, 200@context or _2XX@context."
+    if with_context and not context:
+        return f"{line}: the context is missing; write it with one, such as {extension}@from-internal."
     if with_context and not CONTEXT.fullmatch(context):
-        return f"{line}: {context or 'nothing'} is no context; letters, digits, dashes and underscores name one."
+        return f"{line}: {context} is no context; letters, digits, dashes and underscores name one."
     return None
 
 

@@ -11,6 +11,20 @@ LEAVING: Final = frozenset({"hangup", "transfer", "leave"})
 QUESTIONS: Final = frozenset({"extension_state", "queue_state"})
 KINDS: Final = LEAVING | QUESTIONS | {"dtmf", "set_variable", "play", "hold", "originate"}
 
+# What the kinds' tools are called: models know these names.
+TOOL_NAMES: Final[Mapping[str, str]] = {
+    "hangup": "end_call",
+    "transfer": "transfer_call",
+    "leave": "continue_call_at",
+    "dtmf": "send_dtmf",
+    "set_variable": "set_call_variable",
+    "play": "play_sound",
+    "hold": "hold_call",
+    "extension_state": "extension_state",
+    "queue_state": "queue_state",
+    "originate": "place_call",
+}
+
 DIALPLAN: Final = "dialplan"
 ARI: Final = "ari"
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import ToolMessage
 
-from app.agent.actions import MOST_ACTIONS, ActionTaken, action_tools, in_order
+from app.agent.actions import MOST_ACTIONS, ActionTaken, action_tools, in_order, told
 from app.agent.events import ToolFinished, ToolStarted
 from app.calls.errors import CannotTell
 from app.prompts.prompt import Action
@@ -169,3 +169,18 @@ async def test_a_question_that_cannot_be_answered_leaves_the_turn_alone(
     assert words in result.text
     assert [each.error for each in events if isinstance(each, ToolFinished)] == [error]
     assert done.text == "I do not know."
+
+
+@pytest.mark.parametrize(
+    ("action", "via", "words"),
+    [
+        ("hangup", "dialplan", "after your words"),
+        ("dtmf", "dialplan", "after your words"),
+        ("dtmf", "ari", "before your words are spoken"),
+        ("play", "ari", "before your words are spoken"),
+        ("transfer", "ari", "your words are not spoken before it"),
+        ("hangup", "ari", "your words are not spoken before it"),
+    ],
+)
+def test_the_model_is_told_what_becomes_of_its_words(action: str, via: str, words: str) -> None:
+    assert words in told(ActionTaken(action, "1", via))

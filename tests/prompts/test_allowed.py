@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from app.prompts.action_rules import action_problems, allow_list
@@ -77,6 +80,12 @@ def test_each_kind_has_its_own_list(action: Action, permitted: list[str], refuse
         (Action("transfer", targets=("_2[",)), "targets", "not closed"),
         (Action("transfer", targets=("a b",), via="ari"), "targets", "no extension"),
         (Action("transfer", targets=("200@a b",), via="ari"), "targets", "no context"),
+        (
+            Action("leave", targets=("701@",)),
+            "targets",
+            "701@: the context is missing; write it with one, such as 701@",
+        ),
+        (Action("leave", targets=("@ivr",)), "targets", "@ivr: the extension is missing"),
         (Action("leave", targets=("ivr,700",)), "targets", "context,extension,priority"),
         (Action("leave", targets=("ivr,700,n",)), "targets", "context,extension,priority"),
         (Action("dtmf", targets=("12w",)), "targets", "digits are"),
@@ -106,6 +115,13 @@ def test_each_kind_has_its_own_list(action: Action, permitted: list[str], refuse
         (Action("hangup", targets=("1",)), "targets", "takes no list"),
         (Action("hangup", place="1@x"), "place", "Only originate"),
         (Action("brochure", via="ari"), "via", "Only the dialplan"),
+        *[
+            (Action(word), "name", "only small letters")
+            for word in ("send brochure", "Brochure", "send-brochure", "größe", "x" * 41, "brochure\n")
+        ],
+        (Action("end_call"), "name", "what the model calls the action hangup"),
+        (Action("transfer_call"), "name", "write transfer"),
+        (Action("answer"), "name", "the model's own tool"),
         (Action("hangup", via="smoke signals"), "via", "done by the dialplan"),
     ],
 )
@@ -115,6 +131,14 @@ def test_every_mistake_stands_at_its_field(action: Action, field: str, words: st
         assert problems == {}
         return
     assert words in problems[f"actions.1.{field}"]
+
+
+@pytest.mark.parametrize("word", ["brochure", "ticket_2", "2", "x" * 40])
+def test_a_word_of_ones_own_is_what_the_documented_dialplan_lets_through(word: str) -> None:
+    assert list(action_problems([Action(word)])) == []
+    page = (Path(__file__).parents[2] / "docs/actions.md").read_text(encoding="utf-8")
+    (kept,) = re.findall(r"Set\(AI_DO_WORD=\$\{FILTER\(([^,]*),", page)
+    assert re.fullmatch(f"[{kept}]+", word)
 
 
 def test_all_rows_are_looked_at() -> None:

@@ -31,8 +31,11 @@ JSON = st.dictionaries(
     ),
     max_size=3,
 )
+OWN_WORDS = st.text("abz09_", min_size=1, max_size=20)
 ACTIONS = st.lists(
-    st.builds(Action, NAMES, TEXT, st.lists(TEXT, max_size=3).map(tuple)), max_size=3, unique_by=lambda each: each.name
+    st.builds(Action, OWN_WORDS, TEXT, st.lists(TEXT, max_size=3).map(tuple)),
+    max_size=3,
+    unique_by=lambda each: each.name,
 ).map(tuple)
 SCHEMAS = st.dictionaries(NAMES, st.just({"type": "string"}), min_size=1, max_size=3).map(
     lambda fields: {"type": "object", "properties": fields}

@@ -253,7 +253,7 @@ async def test_html_and_script_stay_text_in_every_field(client: httpx2.AsyncClie
         content=SCRIPT,
         metadata={SCRIPT: f"</textarea>{SCRIPT}"},
         tools=(SCRIPT,),
-        actions=(Action(SCRIPT, SCRIPT, (SCRIPT,)),),
+        actions=(Action("script", SCRIPT, (SCRIPT,)),),
         output_schema={"type": "object", "description": SCRIPT, "properties": {"x": {"type": "string"}}},
         fallback=SCRIPT,
         greeting=SCRIPT,
