@@ -170,7 +170,7 @@ def _checked(typed: TypedTool, stored: AnyRequest | None) -> Checked:
 
 
 async def _run(parts: Parts, tool: ToolDefinition, body: ToolTry) -> ToolTryResult:
-    recorder = ExchangeRecorder(tool.request)
+    recorder = ExchangeRecorder(tool.request, idempotency_header=tool.behaviour.idempotency_header)
     context = CallContext(
         turn_id=f"try-{uuid.uuid4().hex[:12]}",
         variables={name.lower(): value for name, value in body.variables.items()},  # as those of a call are

@@ -39,7 +39,11 @@ _SIZE: Final = Field(
 def _number(name: str, usual: float, words: str, example: float) -> Any:
     limits = LIMITS[name]
     least = 0 if limits.zero else limits.low
-    off = " 0: none." if limits.zero and limits.low > 0 else ""
+    off = (
+        (" 0: no limit." if name in ("max_concurrent", "per_minute") else " 0: none.")
+        if limits.zero and limits.low > 0
+        else ""
+    )
     return Field(
         default=usual, ge=least, le=limits.high, allow_inf_nan=False, description=words + off, examples=[example]
     )

@@ -8,6 +8,7 @@ import ssl
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
 from types import SimpleNamespace
 from typing import Final
 from urllib.parse import urlsplit
@@ -36,7 +37,20 @@ from app.tools.secrets import SHORTEST_FOR_PEOPLE, SecretMask, secrets_in
 _KEEPALIVE_SECONDS: Final = 120.0
 _MAX_CONNECTIONS_PER_HOST: Final = 50
 _MAX_COMPILED: Final = 512
-_HEADERS: Final = {"Accept": "application/json, text/*;q=0.8, */*;q=0.5", "Accept-Encoding": "gzip, deflate"}
+
+
+def _user_agent() -> str:
+    try:
+        return f"asterisk-ai/{version('asterisk-ai')}"
+    except PackageNotFoundError:  # run from a folder that was never installed
+        return "asterisk-ai"
+
+
+_HEADERS: Final = {
+    "Accept": "application/json, text/*;q=0.8, */*;q=0.5",
+    "Accept-Encoding": "gzip, deflate",
+    "User-Agent": _user_agent(),
+}
 _READ_BYTES: Final = 65_536
 # So long before the call's end we stop to wait for a token, so that the failure names who was slow.
 _LAST_WORDS_SECONDS: Final = 0.02
@@ -291,8 +305,12 @@ def where(tool: ToolDefinition) -> str:
 
 def _reason(error: Exception) -> str:
     """What went wrong; aiohttp adds the whole address to some, and with it what the caller said."""
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        if "emporary" in str(error):
+            return f"the name server gave no answer for {error.host}"
+        return f"the name {error.host} is not known to the name server"
     if isinstance(error, aiohttp.ClientResponseError):
         return " ".join((error.message or type(error).__name__).split())
     if isinstance(error, aiohttp.InvalidURL | UnicodeError):
         return type(error).__name__
-    return str(error) or type(error).__name__
+    return str(error).replace(" ssl:default", "") or type(error).__name__

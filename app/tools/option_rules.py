@@ -44,6 +44,9 @@ LIMITS: Final[Mapping[str, Limits]] = {
     "max_bytes": Limits(200, 100_000, "bytes", zero=False),
 }
 
+# Names in messages, where the page calls it otherwise.
+_WORDS: Final = {"retries": "The number of repeats (retries)"}
+
 T = TypeVar("T", Behaviour, ResultSpec)
 
 
@@ -159,7 +162,8 @@ def _one(field: str, value: Any, usual: Any) -> Any:
         kind = "a whole number" if whole else "a number"
         off = ", or 0 for none" if limits.zero and limits.low > 0 else ""
         raise ToolInvalid(
-            f"{name} is {kind} from {limits.low:,g} to {limits.high:,g} ({limits.unit}){off}.", field=field
+            f"{_WORDS.get(name, name)} is {kind} from {limits.low:,g} to {limits.high:,g} ({limits.unit}){off}.",
+            field=field,
         )
     return int(value) if whole else float(value)
 

@@ -238,7 +238,9 @@ def read_url(value: Any) -> str:
     if "{{" in authority or "}}" in authority:
         raise ToolInvalid("A placeholder may stand in the path and the query, not in the host.", field=field)
     if "@" in authority:
-        raise ToolInvalid("Take the user name and password out of the URL; send them in a header.", field=field)
+        raise ToolInvalid(
+            "Take the user name and password out of the URL; they belong in the section Login.", field=field
+        )
     if "#" in rest:
         raise ToolInvalid("The URL has a # part, which is never sent; leave it out.", field=field)
     try:

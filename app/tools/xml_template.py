@@ -40,7 +40,8 @@ def xml_problem(template: str) -> str | None:
     except UnicodeEncodeError:
         return "The XML holds half of a character pair (a lone surrogate); type that character again."
     except expat.ExpatError as error:
-        return f"The XML is not well-formed: {expat.ErrorString(error.code)}, in line {error.lineno}."
+        opened = f"; <{reader.open[-1]}> is not closed" if reader.open else ""
+        return f"The XML is not well-formed: {expat.ErrorString(error.code)}, in line {error.lineno}{opened}."
     # Once over all of it: a template may have thousands.
     seen = Counter(int(found) for found in re.findall(rf"zq{mark}placeholder(\d+)qz", "\0".join(reader.values)))
     for number, placeholder in enumerate(placeholders):
@@ -57,12 +58,14 @@ class _Reader:
 
     def __init__(self) -> None:
         self.values: list[str] = []
+        self.open: list[str] = []
         self._cdata = False
         parser = expat.ParserCreate()
         parser.buffer_text = True
         parser.StartDoctypeDeclHandler = self._doctype
         parser.XmlDeclHandler = self._declaration
         parser.StartElementHandler = self._element
+        parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._text
         parser.StartCdataSectionHandler = self._begin_cdata
         parser.EndCdataSectionHandler = self._end_cdata
@@ -82,7 +85,11 @@ class _Reader:
                 f"The XML says that it is {encoding}, but requests are UTF-8: write UTF-8, or leave it out."
             )
 
-    def _element(self, _name: str, attributes: dict[str, str]) -> None:
+    def _end(self, _name: str) -> None:
+        self.open.pop()
+
+    def _element(self, name: str, attributes: dict[str, str]) -> None:
+        self.open.append(name)
         self.values += attributes.values()
 
     def _text(self, text: str) -> None:

@@ -336,3 +336,12 @@ async def test_a_misspelt_selection_is_told_with_the_names_that_there_are(client
         result = await tried(client, tool=draft(server.url) | {"result": {"select": "statuz"}}, arguments={"id": "1"})
     assert "no data" not in result["for_model"]
     assert result["note"] == "The selection matched nothing in this response. At its top it has the names status."
+
+
+async def test_the_key_of_a_call_and_who_sends_it_are_shown(client: httpx2.AsyncClient) -> None:
+    async with raw_server(response(b"{}")) as server:
+        tool = draft(server.url) | {"behaviour": {"idempotency_header": "Idempotency-Key"}}
+        result = await tried(client, tool=tool, arguments={"id": "1"})
+    headers = result["attempts"][0]["request"]["headers"]
+    assert len(headers["Idempotency-Key"]) == 32
+    assert headers["User-Agent"].startswith("asterisk-ai")

@@ -14,6 +14,7 @@ from app.tools.auth.definition import Secret
 from app.tools.errors import ToolInvalid
 from app.tools.render import render
 from app.tools.request_rules import secret_names_of
+from app.tools.xml_template import xml_problem
 from tests.tools.conftest import tool
 
 FIELDS = "request.body.fields"
@@ -142,3 +143,8 @@ def test_the_examples_of_the_documentation_are_taken() -> None:
         request = {"body": example} if "kind" in example else {"json_body": example}
         definition = tool("http://h/", {name: {} for name in arguments}, method="POST", **request)
         assert render(definition, arguments, {"channel_id": "17.4"}, {"shop": Secret("k", 1)}).body
+
+
+def test_an_element_that_is_not_closed_is_named() -> None:
+    assert "<item> is not closed" in (xml_problem("<order><item>Tea</order>") or "")
+    assert "<order> is not closed" in (xml_problem("<order><item/>") or "")

@@ -147,11 +147,13 @@ class Policy:
 
     def _advice(self, destination: Destination, address: Address) -> str:
         parts = carried(address)
-        advice = f"add {with_port(parts[0], destination.port)} to {SETTING}"
+        advice = f"add {with_port(parts[0], destination.port)} to {SETTING} in .env"
         if isinstance(destination.host, str):
             advice += f" (or {with_port(destination.host, destination.port)}, wherever that name leads)"
         near = [e.text for e in self.entries if not e.opens(destination.port) and e.covers(destination.host, parts)]
-        return advice + (f"; {' and '.join(near)} there is another port" if near else "")
+        entries = "the entry {} is" if len(near) == 1 else "the entries {} are"
+        advice += ", then restart the service"
+        return advice + (f"; {entries.format(' and '.join(near))} for another port" if near else "")
 
 
 def destination_of(scheme: str, host: str | None, port: int | None) -> Destination | Refusal:

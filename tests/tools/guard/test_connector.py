@@ -58,8 +58,8 @@ async def test_loopback_is_refused_without_a_word_on_the_wire(watch: Watch) -> N
         why = await refused(executor, f"{server.url}/path?pin=4711")
         assert why == (
             f"{server.url} leads to 127.0.0.1, which is a loopback address (this machine), and tools go there by "
-            f"permission only. If this one should, add 127.0.0.1:{server.port} to TOOLS_ALLOWED_HOSTS; "
-            "127.0.0.1:1 there is another port"
+            f"permission only. If this one should, add 127.0.0.1:{server.port} to TOOLS_ALLOWED_HOSTS in .env, then "
+            "restart the service; the entry 127.0.0.1:1 is for another port"
         )
         assert server.connections == 0
         assert watch.tried == []
@@ -169,7 +169,7 @@ async def test_thousands_of_closed_answers_keep_nothing_busy(watch: Watch) -> No
 
 async def test_a_name_that_is_none_is_unreachable_and_no_refusal(watch: Watch) -> None:
     async with guarded() as executor:
-        with pytest.raises(ToolUnreachable):
+        with pytest.raises(ToolUnreachable, match=r"the name nowhere\.example is not known to the name server"):
             await get(executor, "http://nowhere.example/")
 
 
