@@ -35,10 +35,12 @@ from app.schemas.tool_work import (
     TypedTool,
 )
 from app.schemas.tools import ToolBody, WarningBody
+from app.tools.auth.parsing import read_authorisation, unknown_secrets
 from app.tools.definition import AnyRequest, CallContext, ToolDefinition
 from app.tools.errors import Mistake, ToolFailure, ToolInvalid, ToolNotFound
 from app.tools.exchange import ExchangeRecorder
 from app.tools.provider_rules import warnings_of
+from app.tools.request_rules import Findings
 from app.tools.secrets import restored
 from app.tools.usage import read_usage
 from app.tools.validation import Checked, check_definition
@@ -67,6 +69,11 @@ async def check_tool(parts: PartsDep, body: ToolCheck) -> ToolCheckResult:
     mistakes = list(checked.mistakes)
     if checked.definition is not None:
         mistakes += secret_mistakes(checked.definition, parts.secret_catalog.current())
+    else:
+        # Saving refuses it as well, once the rest is right.
+        login = read_authorisation(body.fields()["authorisation"], Findings())
+        if login is not None:
+            mistakes += unknown_secrets(login, parts.secret_catalog.current())
     if isinstance(body.name, str) and not any(each.field == "name" for each in mistakes):
         try:
             other = parts.tool_catalog.get(body.name)

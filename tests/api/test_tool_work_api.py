@@ -345,3 +345,13 @@ async def test_the_key_of_a_call_and_who_sends_it_are_shown(client: httpx2.Async
     headers = result["attempts"][0]["request"]["headers"]
     assert len(headers["Idempotency-Key"]) == 32
     assert headers["User-Agent"].startswith("asterisk-ai")
+
+
+async def test_an_unknown_secret_of_the_login_is_told_beside_other_mistakes(client: httpx2.AsyncClient) -> None:
+    login = {"type": "bearer", "token": "nobody"}
+    for url in ("http://h/x", "nonsense"):
+        tool = draft(url) | {"authorisation": login}
+        answer = await client.post("/api/tools/check", json=tool)
+        fields = [each["field"] for each in answer.json()["problems"]]
+        assert "authorisation.token" in fields
+        assert ("request.url" in fields) == (url == "nonsense")

@@ -190,8 +190,8 @@ def test_a_refusal_says_what_to_add_and_tells_the_model_nothing() -> None:
     assert refusal is not None
     assert refusal.reason == (
         "http://crm.lan:8080 leads to 10.0.0.5, which is a private address, and tools go there by permission only. "
-        "If this one should, add 10.0.0.5:8080 to TOOLS_ALLOWED_HOSTS in .env (or crm.lan:8080, wherever that name leads), "
-        "then restart the service; the entry crm.lan:80 is for another port"
+        "If this one should, add 10.0.0.5:8080 to TOOLS_ALLOWED_HOSTS in .env (or crm.lan:8080, wherever that "
+        "name leads), then restart the service; the entry crm.lan:80 is for another port"
     )
     literal = decide(Policy(), "http://[fd12::5]:8080", "fd12::5")
     assert literal is not None
