@@ -33,7 +33,8 @@ def test_a_page_opened_with_the_login_in_its_address_works(
 def test_the_pages_of_the_api_load_its_document(page: Page, complaints: Complaints, path: str) -> None:
     complaints.allow(r"cdn\.redoc\.ly")  # Redoc's logo, which our policy refuses
     page.goto(f"/{path}")
-    expect(page.get_by_text("Save a prompt", exact=False).first).to_be_attached()
+    # The document is large, and drawn in one go: seconds on a machine with other work.
+    expect(page.get_by_text("Save a prompt", exact=False).first).to_be_attached(timeout=60_000)
 
 
 def test_the_keyboard_reaches_the_content_first(page: Page) -> None:
