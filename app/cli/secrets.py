@@ -26,6 +26,8 @@ from app.tools.vault.store import SecretStore
 
 _STANDARD: Final = "-"
 _PAGE: Final = 200
+# Scripts and logs have no edge; what is cut there is lost.
+_PIPED_WIDTH: Final = 10_000
 _MAX_KEY_BYTES: Final = 4_096
 
 
@@ -53,13 +55,15 @@ async def show(settings: Settings, console: Console) -> bool:
             users = await store.used_by(page.items)
             for each in page.items:
                 tools = ", ".join(tool.name for tool in users.get(each.name, ()))
-                state = "cannot be read" if each.problem else ""
+                state = "cannot be read" if each.problem else "ok"
                 # "\n": a line each, so that none is cut where the terminal is narrow.
                 servers = "\n".join(each.servers)
                 table.add_row(
                     Text(each.name), state, Text(servers), f"{each.value_set_at:%Y-%m-%d %H:%M} UTC", Text(tools)
                 )
             offset += len(page.items)
+        if not console.is_terminal:
+            console.width = _PIPED_WIDTH
         console.print(table if offset else "There is none yet.")
         return True
 
@@ -114,6 +118,8 @@ async def rotate(settings: Settings, console: Console, *, old_key_file: str | No
             f"{there} secrets: {done} encrypted anew, {there - done - len(failed)} had the key of today already.",
             markup=False,
         )
+        if done:
+            console.print("Restart a service that still runs with the old key, so that it reads with the new one.")
         for words in failed:
             console.print(words, markup=False)
         if failed:

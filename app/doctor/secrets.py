@@ -75,4 +75,10 @@ def _finding(records: Sequence[SecretRecord], settings: Settings) -> Finding:
             f"all {len(records)} can be read; SECRET_KEY_PREVIOUS is still set",
             "Type: asterisk-ai secrets rotate. Then take SECRET_KEY_PREVIOUS out of .env.",
         )
+    if settings.secret_key is not None and (old := secret_key_file(settings.database_url)).exists():
+        return warn(
+            _TITLE,
+            f"all {len(records)} can be read; the key from before SECRET_KEY was set is still in {old}",
+            "Type: asterisk-ai secrets rotate. Then delete that file.",
+        )
     return ok(_TITLE, f"{len(records)}, encrypted; all can be read")

@@ -52,6 +52,7 @@ def test_a_secret_is_stored_replaced_and_listed_and_never_shown() -> None:
     assert stored("crm-token") == pem
     listed = secrets("list").stdout
     assert "https://crm.example.com:443" in listed
+    assert listed.splitlines()[1].split()[:2] == ["crm-token", "ok"]
     assert "fewer than 6 characters" not in made.stdout + replaced.stdout
     assert "fewer than 6 characters" in secrets("set", "crm-pin", "--server", "https://crm.lan", typed="1234\n").stdout
     for shown in (made.stdout, replaced.stdout, listed):
@@ -85,6 +86,7 @@ def test_the_key_is_changed_with_the_previous_one_in_the_settings(monkeypatch: p
     done = secrets("rotate")
     assert done.exit_code == 0
     assert "2 secrets: 2 encrypted anew, 0 had" in done.stdout
+    assert "Restart a service that still runs with the old key" in " ".join(done.stdout.split())
     assert "0 encrypted anew, 2 had" in secrets("rotate").stdout
     assert stored("crm-token", NEW) == VALUE
     assert OLD not in done.stdout
@@ -115,3 +117,9 @@ def test_a_key_that_was_made_is_replaced_by_one_of_ones_own_without_a_word(monke
     monkeypatch.setenv("SECRET_KEY", NEW)
     assert "1 encrypted anew" in secrets("rotate").stdout
     assert stored("crm-token", NEW) == VALUE
+
+
+def test_nothing_of_a_list_is_cut_where_it_is_piped() -> None:
+    server = f"https://{'crm.' * 40}example.com:443"
+    secrets("set", "crm-token", "--server", server, typed=f"{VALUE}\n")
+    assert server in secrets("list").stdout

@@ -45,6 +45,10 @@ async def test_secrets_are_read_with_the_keys_at_hand_and_nothing_is_made(tmp_pa
     assert "secrets rotate" in between.remedy
     assert (await finding(settings_for(tmp_path))).level == Level.FAIL  # the key is gone altogether
     assert not (tmp_path / "main.secret").exists()
+    (tmp_path / "main.secret").write_text("the key from before")
+    left = await finding(settings_for(tmp_path, secret_key=KEY))
+    assert left.level == Level.WARN
+    assert str(tmp_path / "main.secret") in left.detail
 
 
 async def test_tables_of_an_older_version_are_left_to_their_own_check(tmp_path: Path) -> None:
