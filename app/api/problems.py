@@ -251,6 +251,8 @@ def problem_of(request: Request, error: GatewayError) -> tuple[Problem, dict[str
     status = status_for(error)
     field = getattr(error, "field", None)
     errors = [FieldProblem(field=field, message=str(error), type=error.code)] if isinstance(field, str) else []
+    if isinstance(error, PromptInvalid):
+        errors = [FieldProblem(field=each.field, message=str(each), type=each.code) for each in (error, *error.others)]
     if isinstance(error, ToolInvalid):
         errors = [FieldProblem(field=each.field, message=each.message, type=error.code) for each in error.mistakes]
     if status >= 500:

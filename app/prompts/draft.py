@@ -55,10 +55,11 @@ def validate(draft: PromptDraft) -> None:
     """Refuse what cannot be kept, or would fail in a call. Takes up to some tenths of a second: not for the event loop.
 
     Raises:
-        PromptInvalid: for the first field that is malformed, with the field's name.
+        PromptInvalid: for the first field that is malformed, with the field's name; the rest is in its ``others``.
     """
-    for problem in problems_of(draft):
-        raise problem
+    if found := list(problems_of(draft)):
+        found[0].others = tuple(found[1:])
+        raise found[0]
 
 
 def validate_note(note: str) -> None:

@@ -39,6 +39,7 @@ class PromptInvalid(PromptError):
     Attributes:
         field: The field's name, so that a form can say it beside the field.
         line: Where in a text, from 1; None where nothing better than the field is known.
+        others: What else is wrong with the same prompt.
     """
 
     code = "prompt_invalid"
@@ -47,6 +48,7 @@ class PromptInvalid(PromptError):
         super().__init__(message)
         self.field = field
         self.line = line
+        self.others: tuple[PromptInvalid, ...] = ()
 
 
 class PromptTemplateError(PromptInvalid):

@@ -149,6 +149,15 @@ async def test_a_megabyte_is_a_prompt(client: httpx2.AsyncClient) -> None:
     assert len((await client.get(f"/api/prompts/{prompt['id']}")).json()["content"]) == 1_000_000
 
 
+async def test_all_wrong_actions_are_told_at_once(client: httpx2.AsyncClient) -> None:
+    wrong = [{"name": "end_call"}, {"name": "hangup"}, {"name": "leave", "targets": ["701@"]}]
+    response = await client.post("/api/prompts", json=FULL | {"actions": wrong})
+    assert response.status_code == 422
+    errors = response.json()["errors"]
+    assert [each["field"] for each in errors] == ["actions.0.name", "actions.2.targets"]
+    assert response.json()["detail"] == errors[0]["message"]
+
+
 async def test_a_name_is_taken_in_any_case(client: httpx2.AsyncClient) -> None:
     await create(client)
     response = await client.post("/api/prompts", json=FULL | {"name": "NACHTDIENST"})

@@ -67,7 +67,7 @@ def test_a_prompt_from_its_first_word_to_its_rollback(page: Page, complaints: Co
     type_into(page, "metadata", '{"team": "night",}')
     expect(said(page, "metadata")).to_contain_text("in line 1, column 18")
     page.get_by_role("button", name="Add an action").click()
-    page.get_by_label("Name of action").fill("transfer")
+    page.get_by_label("Name of action 1").fill("transfer")
     page.get_by_label("Targets").fill("sales\nsupport")
     page.get_by_role("button", name="Save and publish").click()
     expect(page.locator("#form-errors")).to_be_focused()

@@ -236,6 +236,7 @@ for (const row of shown) {
   const empty = [...row.querySelectorAll("input, textarea")].every((input) => input.value.trim() === "");
   if (empty) {
     row.remove();
+    number -= 1;
   } else {
     helped(row);
     removable(row);
@@ -317,6 +318,7 @@ function restore() {
   for (const [name, value] of JSON.parse(stored)) values.set(name, [...(values.get(name) ?? []), value]);
   const all = (name) => values.get(name) ?? [];
   for (const row of rows.querySelectorAll(".action-row")) row.remove();
+  number = 0;
   all("action_name").forEach((_, at) => addRow(PARTS.map((part) => all(`action_${part}`)[at])));
   for (const control of form.elements) {
     if (!control.name || control.name.startsWith("action") || control.type === "file") continue;
