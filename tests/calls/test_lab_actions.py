@@ -53,7 +53,7 @@ class Pbx:
         return await self.caller.call(extension, say=say, prompt=prompt, out=OUT, **more)
 
 
-OUT = ["AI_ACTION_COUNT", "AI_ACTION_DONE", "AI_ACTION_FAILED", "AI_ACTION_ERROR", "PLACE"]
+OUT = ["PLACE"]
 
 
 def gateway_at(asterisk: Asterisk, stub: StubProcess, folder: Path) -> Service:
