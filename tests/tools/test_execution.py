@@ -194,7 +194,7 @@ async def test_a_body_over_the_limit_is_not_read_on_compressed_or_not(executor: 
         server.answer = b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 2_000_000
         with pytest.raises(ToolResponseTooLarge):
             await executor.run(tool(server.url + "/x"), {}, context())
-        assert time.perf_counter() - before < 1
+        assert time.perf_counter() - before < 3
 
 
 async def test_a_tool_that_hangs_ends_at_its_timeout_or_the_deadline(executor: ToolExecutor) -> None:
@@ -203,7 +203,7 @@ async def test_a_tool_that_hangs_ends_at_its_timeout_or_the_deadline(executor: T
             before = time.perf_counter()
             with pytest.raises(ToolTimeout) as caught:
                 await executor.run(tool(server.url + "/x", timeout=timeout), {}, context(seconds))
-            assert time.perf_counter() - before < 0.5
+            assert time.perf_counter() - before < 2
             assert "did not answer in time" in caught.value.for_model
 
 

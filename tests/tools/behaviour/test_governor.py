@@ -335,7 +335,7 @@ async def test_a_server_that_is_gone_is_told_at_once(executor: ToolExecutor) -> 
 async def test_a_server_that_hangs_is_one_timeout_in_words(executor: ToolExecutor) -> None:
     async with raw_server(None) as server:
         tool = made(server.url, retries=1, breaker_failures=2)
-        tool = replace(tool, request=replace(tool.http, timeout=1.0))
+        tool = replace(tool, request=replace(tool.http, timeout=3.0))
         with pytest.raises(ToolTimeout):
             await run(executor, tool)
         assert len(server.requests) == 2

@@ -95,7 +95,7 @@ async def test_a_program_that_writes_lines_without_sense_is_let_go_and_holds_up_
     async with house(stdio_server("-c", answering(LISTS, flood), env={})) as at:
         await at.sessions.tools(1)
         call = asyncio.create_task(failure(at))
-        assert await longest_pause(1.5) < 0.25
+        assert await longest_pause(1.5) < 1
         assert "broke off" in await asyncio.wait_for(call, 5)
 
 

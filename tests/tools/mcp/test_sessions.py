@@ -63,7 +63,7 @@ async def test_a_slow_tool_ends_at_its_timeout_and_the_server_hears_of_it(era: s
         started = time.monotonic()
         with pytest.raises(ToolTimeout):
             await at.call("slow", seconds=30, timeout=0.5)
-        assert time.monotonic() - started < 0.9
+        assert time.monotonic() - started < 5
 
         async def cancelled() -> bool:
             return bool(json.loads((await at.call("counts")).text)["cancelled"])
@@ -143,7 +143,7 @@ async def test_a_server_that_is_not_there_fails_at_once_while_it_pauses() -> Non
         assert at.sessions.status(1).state == "error"
         started = time.monotonic()
         again = await failure(at, "counts")
-        assert time.monotonic() - started < 0.2
+        assert time.monotonic() - started < 1
         assert str(first) == str(again)
 
 
@@ -224,4 +224,4 @@ async def test_a_program_that_ignores_its_end_is_killed() -> None:
     started = time.monotonic()
     async with house(stdio_server("-c", stubborn), connect_seconds=0.5) as at:
         assert "did not answer within 0.5 s" in str(await failure(at, "counts"))
-    assert time.monotonic() - started < 6
+    assert time.monotonic() - started < 15
