@@ -306,6 +306,8 @@ def where(tool: ToolDefinition) -> str:
 def _reason(error: Exception) -> str:
     """What went wrong; aiohttp adds the whole address to some, and with it what the caller said."""
     if isinstance(error, aiohttp.ClientConnectorDNSError):
+        if isinstance(error.os_error, PermissionError):  # nobody was asked: the machine does not let us
+            return str(error.os_error)
         if "emporary" in str(error):
             return f"the name server gave no answer for {error.host}"
         return f"the name {error.host} is not known to the name server"
