@@ -15,9 +15,9 @@ from functools import lru_cache
 from typing import Any
 
 from jinja2 import ChainableUndefined, Template, TemplateError, TemplateSyntaxError, filters, meta, nodes
-from jinja2.runtime import LoopContext, Undefined
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.runtime import Undefined
 
+from app.core.data_templates import WORDS, DataEnvironment, line_of
 from app.prompts.errors import PromptTemplateError
 
 # Text without markup may be of any length that the database takes; these bound what is compiled and what comes out.
@@ -57,28 +57,6 @@ _ALLOWED: frozenset[type[nodes.Node]] = frozenset(
     }
 )
 
-# How an operator would name what the parser calls by its class.
-_WORDS = {
-    "Assign": "{% set %}",
-    "AssignBlock": "{% set %}",
-    "Block": "{% block %}",
-    "Call": "calling a function or a method",
-    "CallBlock": "{% call %}",
-    "Dict": "a dictionary",
-    "Extends": "{% extends %}",
-    "FilterBlock": "{% filter %}",
-    "FromImport": "{% from %}",
-    "Import": "{% import %}",
-    "Include": "{% include %}",
-    "Macro": "{% macro %}",
-    "Mul": "*",
-    "Pow": "**",
-    "Mod": "%",
-    "Div": "/",
-    "FloorDiv": "//",
-    "With": "{% with %}",
-}
-
 
 def _replace(value: object, old: str, new: str) -> str:
     text = str(value)
@@ -115,24 +93,8 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
 }
 
 
-class _PromptEnvironment(ImmutableSandboxedEnvironment):
-    """Variables are data: their Python attributes (``name.upper``) do not exist for a template."""
-
-    def getattr(self, obj: Any, attribute: str) -> Any:
-        if isinstance(obj, Mapping):
-            return obj[attribute] if attribute in obj else self.undefined(obj=obj, name=attribute)
-        if isinstance(obj, LoopContext):
-            return super().getattr(obj, attribute)
-        return self.undefined(obj=obj, name=attribute)
-
-    def getitem(self, obj: Any, argument: Any) -> Any:
-        if isinstance(argument, str):
-            return self.getattr(obj, argument)
-        return super().getitem(obj, argument)
-
-
-def _environment() -> _PromptEnvironment:
-    environment = _PromptEnvironment(
+def _environment() -> DataEnvironment:
+    environment = DataEnvironment(
         undefined=ChainableUndefined,
         autoescape=False,
         keep_trailing_newline=True,
@@ -170,7 +132,7 @@ def render(content: str, variables: Mapping[str, str]) -> str:
             if length > MAX_OUTPUT_CHARS:
                 break
     except (TemplateError, ArithmeticError, TypeError, ValueError, LookupError, AttributeError) as error:
-        line = _line_of(error)
+        line = line_of(error)
         raise (_at(line, str(error)) if line else PromptTemplateError(str(error))) from error
     if length > MAX_OUTPUT_CHARS:
         raise PromptTemplateError(
@@ -261,7 +223,7 @@ def _refuse_what_computes(tree: nodes.Template) -> None:
         if count > MAX_TEMPLATE_NODES:
             raise _at(node.lineno, f"the template has more than {MAX_TEMPLATE_NODES:,} parts; make it simpler.")
         if type(node) not in _ALLOWED:
-            word = _WORDS.get(type(node).__name__, type(node).__name__)
+            word = WORDS.get(type(node).__name__, type(node).__name__)
             raise _at(node.lineno, f"{word} cannot be used in a prompt")
         if isinstance(node, nodes.For) and (inside_loop or node.recursive):
             raise _at(node.lineno, "a loop inside a loop cannot be used in a prompt")
@@ -275,13 +237,3 @@ def _walk(node: nodes.Node, *, inside_loop: bool) -> Iterator[tuple[nodes.Node, 
     children: Sequence[nodes.Node] = list(node.iter_child_nodes())
     for child in children:
         yield from _walk(child, inside_loop=within)
-
-
-def _line_of(error: BaseException) -> int | None:
-    """The template's line in a traceback: Jinja rewrites it to the template's own lines, in a file ``<template>``."""
-    trace, line = error.__traceback__, None
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == "<template>":
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return line

@@ -14,9 +14,9 @@ from functools import lru_cache
 from typing import Any, Final
 
 from jinja2 import ChainableUndefined, Template, TemplateError, TemplateSyntaxError, filters, nodes, pass_context
-from jinja2.runtime import Context, LoopContext, Undefined
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.runtime import Context, Undefined
 
+from app.core.data_templates import WORDS, DataEnvironment, line_of
 from app.tools.reading.cutting import compact
 
 MAX_NODES: Final = 1_000
@@ -59,27 +59,6 @@ _ALLOWED: Final[frozenset[type[nodes.Node]]] = frozenset(
     }
 )
 _TESTS: Final = ("defined", "undefined", "none", "number", "string", "mapping", "sequence", "iterable", "true", "false")
-# How an operator would name what the parser calls by its class.
-_WORDS: Final[Mapping[str, str]] = {
-    "Assign": "{% set %}",
-    "AssignBlock": "{% set %}",
-    "Block": "{% block %}",
-    "Call": "calling a function or a method",
-    "CallBlock": "{% call %}",
-    "Dict": "a dictionary",
-    "Extends": "{% extends %}",
-    "FilterBlock": "{% filter %}",
-    "FromImport": "{% from %}",
-    "Import": "{% import %}",
-    "Include": "{% include %}",
-    "Macro": "{% macro %}",
-    "Mul": "*",
-    "Pow": "**",
-    "Mod": "%",
-    "Div": "/",
-    "FloorDiv": "//",
-    "With": "{% with %}",
-}
 
 
 class TemplateInvalid(ValueError):
@@ -114,7 +93,7 @@ def render_result(text: str, result: Any, status: int) -> str:
     except TemplateFailed:
         raise
     except (TemplateError, ArithmeticError, TypeError, ValueError, LookupError, AttributeError) as error:
-        line = _line_of(error)
+        line = line_of(error)
         place = f"line {line} " if line else ""
         raise TemplateFailed(f"{place}fails over this response ({type(error).__name__})") from error
     except RecursionError as error:
@@ -195,24 +174,8 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
 }
 
 
-class _ResultEnvironment(ImmutableSandboxedEnvironment):
-    """Values are data: their Python attributes (``name.upper``) do not exist for a template."""
-
-    def getattr(self, obj: Any, attribute: str) -> Any:
-        if isinstance(obj, Mapping):
-            return obj[attribute] if attribute in obj else self.undefined(obj=obj, name=attribute)
-        if isinstance(obj, LoopContext):
-            return super().getattr(obj, attribute)
-        return self.undefined(obj=obj, name=attribute)
-
-    def getitem(self, obj: Any, argument: Any) -> Any:
-        if isinstance(argument, str):
-            return self.getattr(obj, argument)
-        return super().getitem(obj, argument)
-
-
-def _environment() -> _ResultEnvironment:
-    environment = _ResultEnvironment(
+def _environment() -> DataEnvironment:
+    environment = DataEnvironment(
         undefined=ChainableUndefined,
         autoescape=False,
         trim_blocks=True,
@@ -249,7 +212,7 @@ def _check(tree: nodes.Template) -> None:
         if count > MAX_NODES:
             raise _at(node.lineno, f"the template has more than {MAX_NODES:,} parts; make it simpler")
         if type(node) not in _ALLOWED:
-            word = _WORDS.get(type(node).__name__, type(node).__name__)
+            word = WORDS.get(type(node).__name__, type(node).__name__)
             raise _at(node.lineno, f"{word} cannot be used here")
         if isinstance(node, nodes.For) and (loops >= MAX_LOOPS or node.recursive):
             raise _at(node.lineno, f"loops may stand in each other {MAX_LOOPS} deep")
@@ -270,13 +233,3 @@ def _walk(node: nodes.Node, loops: int) -> Iterator[tuple[nodes.Node, int]]:
 
 def _at(line: int, what: str) -> TemplateInvalid:
     return TemplateInvalid(f"Line {line}: {what.rstrip('.')}.")
-
-
-def _line_of(error: BaseException) -> int | None:
-    """The template's line in a traceback: Jinja rewrites it to the template's own lines, in a file ``<template>``."""
-    trace, line = error.__traceback__, None
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == "<template>":
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return line
